@@ -1,0 +1,1 @@
+"""The papers' methods, trained and predicted through one command each."""
