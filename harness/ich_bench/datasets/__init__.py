@@ -1,0 +1,110 @@
+"""Which datasets there are, and how the files of a download become a `Dataset`.
+
+One file a dataset: a module here with `CARD` and `find(source)`. Its id is the file's name with `_` written as `-`, so a
+new dataset is a new file (and its folds), and no file is edited.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, cast
+
+from ich_bench.cases import Card, Case, Dataset
+from ich_bench.datasets.found import Found, entries, natural
+from ich_bench.errors import IchBenchError, Problem, UsageError, did_you_mean
+from ich_bench.folds import load_scheme
+from ich_bench.places import data_folder
+
+_NOT_A_DATASET = {"found"}
+DATASETS: tuple[str, ...] = tuple(
+    sorted(
+        module.name.replace("_", "-")
+        for module in pkgutil.iter_modules(__path__)
+        if not module.name.startswith("_") and module.name not in _NOT_A_DATASET
+    )
+)
+
+
+class Reader(Protocol):
+    """What every dataset's module offers."""
+
+    CARD: Card
+
+    def find(self, source: Path) -> Found:
+        """Return the cases under a folder; their ids are the dataset's own. Nothing is opened but small tables."""
+
+
+def card(dataset_id: str) -> Card:
+    """Return what is known about a dataset before anyone has it; UsageError, nearest first, for an unknown id."""
+    return reader(dataset_id).CARD
+
+
+def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
+    """Return a dataset as it lies on this machine, its cases in the order of the official fold file.
+
+    Args:
+        dataset_id: One of `DATASETS`.
+        source: The download's folder (`--data`), or None to look in ICH_BENCH_DATA and in what `prepare` remembered.
+
+    What is absent, unexpected or odd stands in `Dataset.notes`. IchBenchError where no case at all is found.
+    """
+    module = reader(dataset_id)
+    folder = data_folder(dataset_id, source)
+    if module.CARD.pool:
+        raise IchBenchError(
+            f"{dataset_id} is a pool for pre-training: it has no masks, so there is nothing to evaluate or to export "
+            f"as cases. Datasets with masks: {', '.join(d for d in DATASETS if not card(d).pool)}."
+        )
+    found = module.find(folder)
+    if not found.cases:
+        raise IchBenchError(_nothing_found(module.CARD, folder, found.notes))
+    cases, notes = _in_fold_order(module.CARD, found)
+    return Dataset(id=dataset_id, source=folder, cases=cases, notes=notes)
+
+
+@cache
+def reader(dataset_id: str) -> Reader:
+    """Return the module of a dataset: its `CARD` and `find`; UsageError, nearest first, for an unknown id."""
+    if dataset_id not in DATASETS:
+        raise UsageError(f"there is no dataset {dataset_id!r}. {did_you_mean(dataset_id, DATASETS)}")
+    module: ModuleType = importlib.import_module(f"{__name__}.{dataset_id.replace('-', '_')}")
+    return cast(Reader, module)
+
+
+def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:
+    listed = [row.case_id for row in load_scheme(card.id).rows]
+    notes = list(found.notes)
+    if not listed:  # the fold file gives a rule, not a list
+        return tuple(found.cases[case_id] for case_id in sorted(found.cases, key=natural)), tuple(notes)
+    for case_id in listed:
+        if case_id not in found.cases:
+            notes.append(
+                Problem(
+                    where=case_id,
+                    what=f"is a case of {card.id} but was not found.",
+                    mend="Is the download complete? Download it again, or point one folder higher.",
+                )
+            )
+    for case_id in sorted(set(found.cases) - set(listed), key=natural):
+        notes.append(
+            Problem(where=case_id, what=f"was found but is no case of {card.id}; it is left out.", mend="Nothing to do.")
+        )
+    return tuple(found.cases[case_id] for case_id in listed if case_id in found.cases), tuple(notes)
+
+
+def _nothing_found(card: Card, folder: Path, notes: tuple[Problem, ...]) -> str:
+    there = [path.name + ("/" if path.is_dir() else "") for path in entries(folder)] if folder.is_dir() else []
+    what = ", ".join(there[:8]) + (f" … ({len(there)} in all)" if len(there) > 8 else "")
+    return "\n".join(
+        [
+            f"no case of {card.id} was found in {folder}.",
+            f"  expected: {card.layout}",
+            f"  found:    {what or 'nothing' if folder.is_dir() else 'a file, not a folder'}",
+            *(f"  {note}" for note in notes[:20]),
+            f"Name the folder that holds the download with --data DIR. `ich-bench datasets {card.id}` says how to get it.",
+        ]
+    )
