@@ -1,0 +1,241 @@
+"""A prediction folder and a dataset become a score file: the one path of the library call and the command."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+import ich_bench
+from ich_bench import store, validate
+from ich_bench.errors import IchBenchError, Problem
+from ich_bench.job import Job, Options, opened, refusal
+from ich_bench.journal import Journal, key_of
+from ich_bench.metrics.profiles import PROFILES
+from ich_bench.metrics.suite import SUITE
+from ich_bench.suspects import suspicions
+from ich_bench.task import Outcome, Task, engine, library_versions, load_pair, run_task, task_key
+
+Progress = Callable[[int, int], None]
+SUSPECT_BELOW_DICE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One scored submission: its table, also in the file `path`, and all there is to say about it.
+
+    `notes` are what was odd about the dataset's folder; `ignored` the other files of the prediction folder, which were
+    never opened; `reused` counts the rows that an earlier, interrupted or finished run had already scored.
+    """
+
+    name: str
+    dataset: str
+    scheme: str
+    profile: str
+    scores: pa.Table
+    path: Path
+    warnings: tuple[str, ...]
+    notes: tuple[Problem, ...]
+    ignored: tuple[str, ...]
+    reused: int
+
+    @property
+    def status(self) -> str:
+        """Return `complete`, `partial` (some folds, or cases whose data is not here) or `imputed` (missing masks)."""
+        return str(store.provenance(self.scores)["status"])
+
+
+def evaluate(
+    dataset: str | Path,
+    folder: str | Path,
+    *,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    scheme: str | None = None,
+    folds: Collection[int] | None = None,
+    profile: str = "native",
+    legacy_dilation: bool = False,
+    labels: Collection[float] | None = None,
+    reference_labels: Collection[float] | None = None,
+    rename: str | None = None,
+    map_file: str | Path | None = None,
+    allow_missing: bool = False,
+    overwrite: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Run:
+    """Score a prediction folder (or zip) against a dataset, write `OUT/scores/<dataset>.parquet`, return the run.
+
+    Args:
+        dataset: a dataset id (`ich-bench datasets`), or the path of a folder of reference masks.
+        folder: a submission folder, a bare folder of masks named `<case_id>.nii.gz`, or a zip of either.
+        data: the dataset's own download folder; else `ICH_BENCH_DATA/<id>`, else what `prepare` remembered.
+        out: where scores go; `ich-bench-out/<folder name>` by default.
+        scheme: the fold scheme; the dataset's official one by default.
+        folds: score these folds only (counted from 0); the run is then `partial`.
+        profile: one of `ich_bench.metrics.profiles.PROFILES`.
+        legacy_dilation: with `spahr2023`, dilate the reference as the published code very likely did.
+        labels: voxel values of the predictions that count as hemorrhage, where they are not 0/1 or 0/255.
+        reference_labels: the same for the masks of a plain reference folder.
+        rename: a pattern with `{case_id}` for predictions named otherwise, such as `{case_id}_seg`.
+        map_file: a CSV with columns file, case_id for predictions named otherwise.
+        allow_missing: score absent predictions as the worst value; the run is then `imputed`, shown, never ranked.
+        overwrite: replace finished scores of other input in `out`.
+        jobs: worker processes; the bytes of the score file do not depend on it.
+        progress: called with (done, total) after each case.
+
+    Raises:
+        InputError: with every problem of every file, when anything cannot be scored.
+        UsageError: an unknown dataset, scheme, profile or fold.
+    """
+    options = Options(
+        data=data,
+        scheme=scheme,
+        folds=folds,
+        profile=profile,
+        legacy_dilation=legacy_dilation,
+        labels=labels,
+        reference_labels=reference_labels,
+        rename=rename,
+        map_file=map_file,
+        allow_missing=allow_missing,
+    )
+    with opened(dataset, folder, options) as job:
+        home = Path(out) if out is not None else Path("ich-bench-out") / job.name
+        path = home / "scores" / f"{job.dataset.id}.parquet"
+        journal = Journal.of(home, job.dataset.id)
+        inputs = _inputs_sha256(job)
+        if path.exists() and journal.finished() == inputs:
+            return _run(job, store.read_scores(path), path, reused=len(job.tasks))
+        if path.exists() and not overwrite:
+            raise IchBenchError(
+                f"{path} holds finished scores of other input (other predictions, data, options or versions).\n"
+                "Add --overwrite to replace them, or -o to write elsewhere."
+            )
+        outcomes = _outcomes(job, journal, jobs=jobs, progress=progress)
+        faults = [problem for outcome in outcomes for problem in outcome.problems]
+        if faults:
+            raise refusal(faults, Path(folder), len(job.tasks))
+        rows = [_row(job, task, outcome) for task, outcome in zip(job.tasks, outcomes, strict=True)]
+        scores = store.table(rows, profile=profile, provenance=_provenance(job, rows, outcomes))
+        store.write_scores(scores, path)
+        journal.finish(inputs)
+        return _run(job, scores, path, reused=sum(outcome.reused for outcome in outcomes))
+
+
+def _run(job: Job, scores: pa.Table, path: Path, *, reused: int) -> Run:
+    return Run(
+        name=job.name,
+        dataset=job.dataset.id,
+        scheme=job.scheme.name,
+        profile=job.how.profile,
+        scores=scores,
+        path=path,
+        warnings=tuple(store.provenance(scores)["warnings"]),
+        notes=job.dataset.notes,
+        ignored=job.submission.ignored,
+        reused=reused,
+    )
+
+
+def _outcomes(job: Job, journal: Journal, *, jobs: int, progress: Progress | None) -> list[Outcome]:
+    """Return one outcome per task in the tasks' order, whatever the order in which workers finish."""
+    total = len(job.tasks)
+    outcomes: dict[int, Outcome] = {}
+
+    def arrived(results: Iterator[tuple[int, Outcome]]) -> None:
+        for done, (index, outcome) in enumerate(results, start=1):
+            outcomes[index] = outcome
+            if progress is not None:
+                progress(done, total)
+
+    if jobs == 1 or total == 1:
+        arrived(_numbered(index, task, journal) for index, task in enumerate(job.tasks))
+    else:
+        from joblib import Parallel, delayed
+
+        workers = Parallel(n_jobs=min(jobs, total), return_as="generator_unordered", batch_size=1)
+        arrived(workers(delayed(_numbered)(index, task, journal) for index, task in enumerate(job.tasks)))
+    return [outcomes[index] for index in range(total)]
+
+
+def _numbered(index: int, task: Task, journal: Journal) -> tuple[int, Outcome]:
+    return index, run_task(task, journal)
+
+
+def _row(job: Job, task: Task, outcome: Outcome) -> dict[str, Any]:
+    where = {"submission": job.name, "dataset": job.dataset.id, "scheme": job.scheme.name}
+    return {**where, "budget": task.budget, "seed": task.seed, **outcome.values}
+
+
+def _provenance(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    facts = [
+        validate.ScoredMask(
+            case_id=row["case_id"],
+            has_ich=row["has_ich"],
+            status=row["status"],
+            prediction_sha256=row["prediction_sha256"],
+            reference_sha256=outcome.reference_sha256,
+        )
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
+    warnings = [*job.warnings, *validate.whole_submission_warnings(facts), *_suspicions(job, rows)]
+    profile = PROFILES[job.how.profile]
+    return {
+        "suite": SUITE,
+        "profile": profile.name,
+        "epsilon": profile.epsilon,
+        "tolerances_mm": dict(profile.tolerances_mm),
+        "legacy_dilation": job.how.legacy_dilation,
+        "labels": sorted(job.how.labels or ()),
+        "reference_labels": sorted(job.how.reference_labels or ()),
+        "harness": ich_bench.__version__,
+        "engine": engine(),
+        "libraries": library_versions(),
+        "scheme": job.scheme.name,
+        "fold_sha256": job.scheme.sha256,
+        "dataset_sha256": _dataset_sha256(job, rows, outcomes),
+        "status": _status(job, rows),
+        "folds": list(job.folds),
+        "cases_absent": list(job.cases_absent),
+        "warnings": list(dict.fromkeys(warnings)),
+    }
+
+
+def _status(job: Job, rows: Sequence[dict[str, Any]]) -> str:
+    if any(row["status"] == "missing" for row in rows):
+        return "imputed"
+    return "partial" if job.cases_absent or job.folds != job.scheme.folds else "complete"
+
+
+def _dataset_sha256(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> str:
+    """Return the sha256 of the lines `case_id,reference_sha256` of the scored cases, in fold-file order."""
+    sha256 = {row["case_id"]: outcome.reference_sha256 for row, outcome in zip(rows, outcomes, strict=True)}
+    lines = [f"{row.case_id},{sha256[row.case_id]}\n" for row in job.scheme.rows if row.case_id in sha256]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _inputs_sha256(job: Job) -> str:
+    """Return the sha256 of all that the score file depends on: each task's key, the folds, what is absent."""
+    keys = [task_key(task) for task in job.tasks]
+    return key_of([job.name, job.dataset.id, job.scheme.sha256, job.folds, job.cases_absent, job.warnings, *keys])
+
+
+def _suspicions(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Return what the data under an honest-looking header may have suffered, when the mean Dice on `ich` is low."""
+    scored = [(task, row) for task, row in zip(job.tasks, rows, strict=True) if row["has_ich"] and task.prediction]
+    dice = np.array([row["dice"] for _, row in scored if not np.isnan(row["dice"])])
+    if dice.size == 0 or dice.mean() >= SUSPECT_BELOW_DICE:
+        return ()
+
+    def pairs() -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]]:
+        for task, _ in scored:
+            yield load_pair(task)
+
+    return suspicions(pairs, float(dice.mean()))

@@ -1,0 +1,168 @@
+"""What is to be scored: dataset, folds and prediction folder joined into tasks, with every problem found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ich_bench import archive, plain, validate
+from ich_bench.cases import Dataset, Scheme
+from ich_bench.errors import IchBenchError, InputError, Problem, UsageError, did_you_mean
+from ich_bench.metrics.profiles import PROFILES
+from ich_bench.submission import Submission, read_submission
+from ich_bench.task import How, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a caller may choose about a run; the fields are `evaluate`'s arguments, documented there."""
+
+    data: str | Path | None = None
+    scheme: str | None = None
+    folds: Collection[int] | None = None
+    profile: str = "native"
+    legacy_dilation: bool = False
+    labels: Collection[float] | None = None
+    reference_labels: Collection[float] | None = None
+    rename: str | None = None
+    map_file: str | Path | None = None
+    allow_missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run that may start: nothing is wrong with names or headers."""
+
+    name: str
+    dataset: Dataset
+    scheme: Scheme
+    folds: tuple[int, ...]
+    submission: Submission
+    tasks: tuple[Task, ...]
+    how: How
+    warnings: tuple[str, ...]
+
+    @property
+    def cases_absent(self) -> tuple[str, ...]:
+        """Return the cases of the scheme whose data is not on this machine."""
+        present = {case.case_id for case in self.dataset.cases}
+        return tuple(row.case_id for row in self.scheme.rows if row.case_id not in present)
+
+
+@contextmanager
+def opened(dataset: str | Path, folder: str | Path, options: Options) -> Iterator[Job]:
+    """Yield the job of one prediction folder; a zip is unpacked for as long as the job lasts.
+
+    Raises InputError with every problem of every file when something cannot be scored: where a name or a header is
+    wrong, the voxels of all other files are checked too before anything is said.
+    """
+    how_profile(options)
+    source = Path(folder)
+    if is_zip(source):
+        with archive.extracted(source) as unpacked:
+            yield _job(dataset, unpacked, source, options)
+    else:
+        yield _job(dataset, source, source, options)
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether the path is an archive by name; every archive goes through the one hardened reader."""
+    return path.is_file() and path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+
+
+def refusal(problems: Collection[Problem], source: Path, files: int) -> InputError:
+    """Return the error that lists every problem, sorted by file, under a headline that counts the sound files."""
+    told = sorted(set(problems))
+    faulty = len({problem.where for problem in told})
+    fine = f" ({max(0, files - faulty)} of {files} files are fine)" if files else ""
+    return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {source}{fine}", told)
+
+
+def how_profile(options: Options) -> None:
+    """Raise UsageError for an unknown profile, or for an option that does not belong to it."""
+    if options.profile not in PROFILES:
+        known = did_you_mean(options.profile, PROFILES)
+        raise UsageError(f"there is no profile {options.profile!r}. {known}")
+    if options.legacy_dilation and options.profile != "spahr2023":
+        raise UsageError("--legacy-dilation belongs to --profile spahr2023, whose published code it imitates.")
+
+
+def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> Job:
+    target, scheme = plain.resolve(dataset, data=options.data, scheme=options.scheme)
+    folds = _wanted(scheme, options.folds)
+    found = read_submission(
+        folder,
+        dataset=target.id,
+        scheme=scheme,
+        rename=options.rename,
+        map_file=Path(options.map_file) if options.map_file else None,
+    )
+    name = source.resolve().stem if is_zip(source) else source.resolve().name
+    present = [case.case_id for case in target.cases]
+    missing, warnings = validate.check_ids(found, scheme, present, folds, allow_missing=options.allow_missing)
+    how = How(
+        profile=options.profile,
+        legacy_dilation=options.legacy_dilation,
+        labels=frozenset(options.labels) if options.labels else None,
+        reference_labels=frozenset(options.reference_labels) if options.reference_labels else None,
+        leaves_out=frozenset(PROFILES[options.profile].leaves_out.get(target.id, ())),
+    )
+    tasks = _tasks(target, scheme, found, folds, how)
+    used = replace(found, predictions=tuple(task.prediction for task in tasks if task.prediction is not None))
+    problems = [*found.problems, *missing, *validate.check_headers(used, target)]
+    if problems:
+        faulty = {problem.where for problem in problems}
+        sound = [prediction for prediction in used.predictions if prediction.where not in faulty]
+        problems += validate.check_voxels(sound, target, labels=how.labels)
+        raise refusal(problems, source, len(found.predictions))
+    if not any(task.prediction for task in tasks):
+        raise IchBenchError(
+            f"nothing to score in {source}: it holds no mask of {target.id}, scheme {scheme.name}, "
+            f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds))}."
+        )
+    changed = [f"masks were changed by `ich-bench {step}` before scoring" for step in found.processing]
+    return Job(
+        name=name,
+        dataset=target,
+        scheme=scheme,
+        folds=folds,
+        submission=found,
+        tasks=tasks,
+        how=how,
+        warnings=tuple(dict.fromkeys([*warnings, *changed])),
+    )
+
+
+def _wanted(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
+    if folds is None:
+        return scheme.folds
+    unknown = sorted(set(folds) - set(scheme.folds))
+    if unknown or not folds:
+        raise UsageError(
+            f"scheme {scheme.name} of {scheme.dataset} has folds {', '.join(map(str, scheme.folds))} (counted from 0), "
+            f"not {', '.join(map(str, unknown)) or 'none'}."
+        )
+    return tuple(sorted(set(folds)))
+
+
+def _tasks(target: Dataset, scheme: Scheme, found: Submission, folds: tuple[int, ...], how: How) -> tuple[Task, ...]:
+    """Return one task per budget, seed, case and fold, in fold-file order."""
+    cases = {case.case_id: case for case in target.cases}
+    masks = {(p.budget, p.seed, p.case_id, p.fold): p for p in found.predictions}
+    groups = sorted({(p.budget or "", -1 if p.seed is None else p.seed) for p in found.predictions})
+    tasks = []
+    for budget_name, seed_number in groups:
+        budget, seed = budget_name or None, None if seed_number < 0 else seed_number
+        for row in scheme.rows:
+            if row.case_id not in cases:
+                continue
+            for fold in scheme.test_folds(row.case_id):
+                if fold not in folds:
+                    continue
+                mask = masks.get((budget, seed, row.case_id, fold)) or masks.get((budget, seed, row.case_id, None))
+                tasks.append(
+                    Task(case=cases[row.case_id], fold=fold, budget=budget, seed=seed, prediction=mask, how=how)
+                )
+    return tuple(tasks)

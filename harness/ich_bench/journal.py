@@ -1,0 +1,71 @@
+"""What is already scored, so that an interrupted run continues where it stopped and ends with the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """One folder below OUT, `.partial/<dataset>`, with a small file per scored case, named by what was scored.
+
+    A key is the sha256 of everything a row depends on (both files' bytes, grid, suite, profile, engine, versions), so
+    a stale entry can never be taken for a fresh one. Files are written aside and renamed: an entry is whole or absent.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, out: Path, dataset: str) -> Journal:
+        """Return the journal of this dataset below an output folder; nothing is created yet."""
+        return cls(folder=out / ".partial" / dataset)
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """Return the entry of this key, or None where it is absent or unreadable."""
+        try:
+            loaded = json.loads((self.folder / f"{key}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return loaded if isinstance(loaded, dict) else None
+
+    def record(self, key: str, entry: Mapping[str, Any]) -> None:
+        """Keep the entry under this key; floats survive exactly, NaN and infinity included."""
+        _write(self.folder / f"{key}.json", json.dumps(entry))
+
+    def finish(self, inputs_sha256: str) -> None:
+        """Forget the entries and remember which input the finished score file belongs to."""
+        for entry in self.folder.glob("*.json"):
+            with contextlib.suppress(OSError):
+                entry.unlink()
+        _write(self.folder / "finished", inputs_sha256)
+
+    def finished(self) -> str | None:
+        """Return the sha256 of the input that the finished score file belongs to, or None."""
+        try:
+            return (self.folder / "finished").read_text("utf-8").strip()
+        except OSError:
+            return None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def key_of(parts: Iterable[object]) -> str:
+    """Return the sha256 over the parts' text, each on a line of its own."""
+    return hashlib.sha256("".join(f"{part}\n" for part in parts).encode()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, "utf-8")
+    part.replace(path)

@@ -1,0 +1,197 @@
+"""One prediction against one reference: read, hashed, looked up, decoded from the hashed bytes, scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ich_bench
+from ich_bench.cases import SUBTYPES, Case
+from ich_bench.errors import Problem, VolumeError
+from ich_bench.geometry import Geometry, differences
+from ich_bench.journal import Journal, key_of
+from ich_bench.metrics.suite import SUITE, score, score_missing
+from ich_bench.submission import Prediction
+from ich_bench.volume import MaskFile, mask_sha256, open_mask, read_geometry
+
+LIBRARIES = ("nibabel", "numpy", "pyarrow", "scipy", "SimpleITK", "surface-distance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How every case of a run is scored: all that a row depends on besides the files."""
+
+    profile: str = "native"
+    legacy_dilation: bool = False
+    labels: frozenset[float] | None = None
+    reference_labels: frozenset[float] | None = None
+    leaves_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One row to be: a case, the fold and seed it was predicted in, and its mask (None: missing)."""
+
+    case: Case
+    fold: int
+    budget: str | None
+    seed: int | None
+    prediction: Prediction | None
+    how: How
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a task gave: the row's values with what the whole-submission checks need, or its problems."""
+
+    key: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    reference_sha256: str = ""
+    reused: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+def engine() -> str:
+    """Return the name and version of what computes surface distances."""
+    return f"surface-distance {version('surface-distance')}"
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a score passes through."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def run_task(task: Task, journal: Journal) -> Outcome:
+    """Return the row of one case, from the journal where the very same bytes were scored before."""
+    where = task.prediction.where if task.prediction else task.case.case_id
+    try:
+        reference, grid = _open_reference(task.case)
+    except VolumeError as fault:
+        return Outcome(problems=(fault.at(f"reference of {task.case.case_id}"),))
+    try:
+        mask = open_mask(task.prediction.path) if task.prediction else None
+        key = _key(task, grid, reference.sha256 if reference else "", mask.sha256 if mask else "")
+        known = journal.recall(key)
+        if known is not None:
+            return Outcome(key=key, values=known["values"], reference_sha256=known["reference_sha256"], reused=True)
+        if mask is not None:  # headers were sound when all were checked: is this still the same file?
+            changed = differences(mask.geometry, grid, *((reference.geometry,) if reference else ()))
+            if changed:
+                return Outcome(problems=tuple(Problem(where=where, what=what) for what in changed))
+        predicted = mask.voxels(task.how.labels) if mask is not None else None
+    except VolumeError as fault:
+        return Outcome(problems=(fault.at(where),))
+    try:
+        truth = _reference_voxels(reference, grid, task.how)
+    except VolumeError as fault:
+        return Outcome(problems=(fault.at(f"reference of {task.case.case_id}"),))
+    values, sha256 = _values(task, grid, truth, predicted), mask_sha256(truth)
+    journal.record(key, {"values": values, "reference_sha256": sha256})
+    return Outcome(key=key, values=values, reference_sha256=sha256)
+
+
+def task_key(task: Task) -> str:
+    """Return the sha256 of everything a task's row depends on; the files are hashed, not decoded."""
+    try:
+        reference, grid = _open_reference(task.case)
+        mask = open_mask(task.prediction.path) if task.prediction else None
+    except VolumeError:
+        return "unreadable"  # said in full when the task is run
+    return _key(task, grid, reference.sha256 if reference else "", mask.sha256 if mask else "")
+
+
+def load_pair(task: Task) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]:
+    """Return (reference, prediction, spacing_mm) of a task that has a prediction and was scored before."""
+    if task.prediction is None:
+        raise ValueError(f"{task.case.case_id} has no prediction")
+    reference, grid = _open_reference(task.case)
+    predicted = open_mask(task.prediction.path).voxels(task.how.labels)
+    return _reference_voxels(reference, grid, task.how), predicted, grid.spacing_mm
+
+
+def _open_reference(case: Case) -> tuple[MaskFile | None, Geometry]:
+    """Return the reference file (None: an empty reference) and the grid that counts: the CT's where there is one."""
+    reference = open_mask(case.reference, trusted=True) if case.reference else None
+    if case.ct is not None:
+        return reference, read_geometry(case.ct, trusted=True)
+    if reference is None:
+        raise VolumeError("has neither a CT nor a mask.")
+    return reference, reference.geometry
+
+
+def _reference_voxels(reference: MaskFile | None, grid: Geometry, how: How) -> NDArray[np.bool_]:
+    if reference is None:
+        return np.zeros(grid.shape, dtype=np.bool_)
+    if reference.geometry.shape != grid.shape:
+        raise VolumeError(
+            f"has shape {reference.geometry.shape}, its CT {grid.shape}.",
+            "The download is damaged or mixed up: `ich-bench prepare` checks it case by case.",
+        )
+    return reference.voxels(how.reference_labels)
+
+
+def _values(
+    task: Task, grid: Geometry, reference: NDArray[np.bool_], prediction: NDArray[np.bool_] | None
+) -> dict[str, Any]:
+    how = task.how
+    x_mm, y_mm, z_mm = grid.spacing_mm
+    values: dict[str, Any] = {
+        "fold": task.fold,
+        "case_id": task.case.case_id,
+        "patient_id": task.case.patient_id,
+        "has_ich": bool(reference.any()),
+        **{name: (task.case.subtypes or {}).get(name) for name in SUBTYPES},
+        "spacing_x_mm": x_mm,
+        "spacing_y_mm": y_mm,
+        "spacing_z_mm": z_mm,
+        "shear_deg": grid.shear_deg,
+    }
+    volume_mm3 = grid.voxel_volume_mm3
+    if prediction is None:
+        scored = score_missing(reference, grid.spacing_mm, voxel_volume_mm3=volume_mm3, profile=how.profile)
+        status, sha256 = "missing", None
+    else:
+        scored = score(
+            reference,
+            prediction,
+            grid.spacing_mm,
+            voxel_volume_mm3=volume_mm3,
+            profile=how.profile,
+            legacy_dilation=how.legacy_dilation,
+        )
+        status = "scored" if prediction.any() else "empty_prediction"
+        sha256 = mask_sha256(prediction)
+    if task.case.case_id in how.leaves_out:  # the published protocol does not count this volume
+        scored = {name: (float("nan") if isinstance(value, float) else value) for name, value in scored.items()}
+    return {**values, **scored, "status": status, "prediction_sha256": sha256}
+
+
+def _key(task: Task, grid: Geometry, reference_file: str, prediction_file: str) -> str:
+    how = task.how
+    return key_of(
+        [
+            f"ich-bench {ich_bench.__version__}",
+            f"suite {SUITE}",
+            engine(),
+            library_versions(),
+            how.profile,
+            how.legacy_dilation,
+            sorted(how.labels or ()),
+            sorted(how.reference_labels or ()),
+            task.case.case_id in how.leaves_out,
+            task.case.case_id,
+            task.case.patient_id,
+            task.fold,
+            sorted((task.case.subtypes or {}).items()),
+            grid.shape,
+            grid.affine,
+            reference_file or "no reference mask",
+            prediction_file or "missing",
+        ]
+    )
