@@ -78,8 +78,6 @@ def reader(dataset_id: str) -> Reader:
 def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:
     listed = [row.case_id for row in load_scheme(card.id).rows]
     notes = list(found.notes)
-    if not listed:  # the fold file gives a rule, not a list
-        return tuple(found.cases[case_id] for case_id in sorted(found.cases, key=natural)), tuple(notes)
     for case_id in listed:
         if case_id not in found.cases:
             notes.append(
@@ -91,7 +89,9 @@ def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Pr
             )
     for case_id in sorted(set(found.cases) - set(listed), key=natural):
         notes.append(
-            Problem(where=case_id, what=f"was found but is no case of {card.id}; it is left out.", mend="Nothing to do.")
+            Problem(
+                where=case_id, what=f"was found but is no case of {card.id}; it is left out.", mend="Nothing to do."
+            )
         )
     return tuple(found.cases[case_id] for case_id in listed if case_id in found.cases), tuple(notes)
 

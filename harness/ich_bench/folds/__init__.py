@@ -24,11 +24,7 @@ def schemes_of(dataset_id: str) -> tuple[str, ...]:
 
 @cache
 def load_scheme(dataset_id: str, name: str | None = None) -> Scheme:
-    """Return a frozen fold scheme; the official one where no name is given.
-
-    `sha256` is that of the CSV's bytes. `cq500-negative/external` lists no cases: its ids are found by a rule from the
-    user's own reads.csv, and every one of them is tested in fold 0 (`external_scheme`). UsageError lists the known.
-    """
+    """Return a frozen fold scheme, the official one where no name is given; UsageError lists the known."""
     facts = _facts(dataset_id)
     name = next(iter(facts)) if name is None else name
     if name not in facts:
