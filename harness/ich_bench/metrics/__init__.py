@@ -1,0 +1,1 @@
+"""What one pair of masks scores: counts, surfaces, lesions and volumes, under the native or a published protocol."""
