@@ -110,8 +110,7 @@ def evaluate(
         home = Path(out) if out is not None else Path("ich-bench-out") / job.name
         path = home / "scores" / f"{job.dataset.id}.parquet"
         journal = Journal.of(home, job.dataset.id)
-        inputs = _inputs_sha256(job)
-        if path.exists() and journal.finished() == inputs:
+        if path.exists() and journal.finished() == _inputs_sha256(job, [task_key(task) for task in job.tasks]):
             return _run(job, store.read_scores(path), path, reused=len(job.tasks))
         if path.exists() and not overwrite:
             raise IchBenchError(
@@ -125,7 +124,7 @@ def evaluate(
         rows = [_row(job, task, outcome) for task, outcome in zip(job.tasks, outcomes, strict=True)]
         scores = store.table(rows, profile=profile, provenance=_provenance(job, rows, outcomes))
         store.write_scores(scores, path)
-        journal.finish(inputs)
+        journal.finish(_inputs_sha256(job, [outcome.key for outcome in outcomes]))
         return _run(job, scores, path, reused=sum(outcome.reused for outcome in outcomes))
 
 
@@ -221,9 +220,8 @@ def _dataset_sha256(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _inputs_sha256(job: Job) -> str:
+def _inputs_sha256(job: Job, keys: Sequence[str]) -> str:
     """Return the sha256 of all that the score file depends on: each task's key, the folds, what is absent."""
-    keys = [task_key(task) for task in job.tasks]
     return key_of([job.name, job.dataset.id, job.scheme.sha256, job.folds, job.cases_absent, job.warnings, *keys])
 
 

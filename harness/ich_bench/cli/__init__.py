@@ -1,0 +1,33 @@
+"""The verbs: `ich-bench VERB`. The only place that prints, and light to import."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from ich_bench.cli import data, machine, mend, score
+from ich_bench.cli.app import app
+from ich_bench.errors import IchBenchError, UsageError
+
+__all__ = ["app", "data", "machine", "main", "mend", "score"]
+
+DONE, REFUSED, WRONG_USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+
+
+def main() -> None:
+    """Run one verb and exit: 0 done, 1 the input cannot be used, 2 wrong usage, 130 interrupted, 70 a bug."""
+    try:
+        app()
+    except UsageError as fault:
+        print(f"ich-bench: {fault}", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+    except IchBenchError as fault:
+        print(fault, file=sys.stderr)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        print("This is a bug in ich-bench: please report it with the lines above.", file=sys.stderr)
+        sys.exit(BUG)
