@@ -1,0 +1,293 @@
+"""What does a NIfTI header claim, and is the stream behind it sound."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from ich_bench.errors import VolumeError
+from ich_bench.geometry import Geometry, shape_text
+
+HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
+MAX_VOXELS = 2**31  # 1024 x 1024 x 2048, beyond any head CT
+MAX_AXIS = 32767  # what a NIfTI-1 header can say
+_MAX_EXTENSION_BYTES = 64 * 1024
+_MAX_RATIO = 1032  # deflate cannot make more than this of one byte
+_PIECE_IN, _PIECE_OUT = 16 * 1024, 512 * 1024
+_TYPES = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", 1024: "i8", 1280: "u8", 16: "f4", 64: "f8"}
+_MEND_TYPE = "Save the mask as uint8 with the values 0 and 1."
+_MEND_WRITE = "Write the file again, with the CT's header."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file says of its voxels: where they lie in the world and in the file, and how to read them.
+
+    The data begin `offset` bytes into the stream that itself begins `start` bytes into the file. `wbits` is zlib's (31
+    for gzip), 0 where the stream is stored as it is. `slope` is 1 and `intercept` 0 where the header sets none.
+    """
+
+    geometry: Geometry
+    dtype: np.dtype[np.generic]
+    offset: int
+    start: int = 0
+    wbits: int = 0
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def stream_bytes(self) -> int:
+        """Return how long the inflated stream must be, to the byte."""
+        return self.offset + math.prod(self.geometry.shape) * self.dtype.itemsize
+
+
+def parse_header(begin: bytes, *, gzipped: bool) -> Header:
+    """Return what a single-file NIfTI-1 or NIfTI-2 header claims, each field checked before anything believes it.
+
+    Args:
+        begin: the first bytes of the file as stored; 64 kB are enough, however long the file is.
+        gzipped: whether the file's name says so.
+
+    Raises:
+        VolumeError: in words, for whatever else the bytes are.
+    """
+    if gzipped:
+        begin = _inflated_begin(begin)
+    fields = _decoded(begin)
+    shape = _shape(fields["dim"])
+    code = int(fields["datatype"])
+    if code not in _TYPES:
+        kind = nib.nifti1.data_type_codes.label.get(code, "unknown")
+        raise VolumeError(f"its voxels have the type {kind} (code {code}), not a plain number.", _MEND_TYPE)
+    slope, intercept = _scaling(float(fields["scl_slope"]), float(fields["scl_inter"]))
+    return Header(
+        geometry=_geometry(fields, shape),
+        dtype=np.dtype(_TYPES[code]).newbyteorder(fields.endianness),
+        offset=_offset(fields),
+        wbits=31 if gzipped else 0,
+        slope=slope,
+        intercept=intercept,
+    )
+
+
+def blocks(data: bytes, header: Header) -> Iterator[npt.NDArray[np.generic]]:
+    """Return the file's voxels in stored order (x fastest), unscaled, in runs of at most about half a megabyte.
+
+    Nothing is inflated beyond what the header declares; the end of the stream is checked (length, and the CRC of every
+    gzip member) before the last run is followed by the end of the iteration.
+    """
+    skip, rest = header.offset, b""
+    width = header.dtype.itemsize
+    for piece in inflate(data, header):
+        if skip >= len(piece):
+            skip -= len(piece)
+            continue
+        piece = rest + piece[skip:] if skip or rest else piece
+        skip = 0
+        whole = len(piece) - len(piece) % width
+        rest = piece[whole:]
+        if whole:
+            yield np.frombuffer(piece, dtype=header.dtype, count=whole // width)
+
+
+def inflate(data: bytes, header: Header) -> Iterator[bytes]:
+    """Return the stream behind `header` in pieces; VolumeError where it is shorter, longer or damaged."""
+    if math.prod(header.geometry.shape) > MAX_VOXELS:
+        raise VolumeError(
+            f"its header claims {shape_text(header.geometry.shape)} voxels, more than any head CT.", _MEND_WRITE
+        )
+    expected, stored = header.stream_bytes, len(data) - header.start
+    if expected > stored * (_MAX_RATIO if header.wbits else 1):
+        raise _too_short(expected, None if header.wbits else stored)
+    seen = 0
+    for piece in _members(data, header.start, header.wbits) if header.wbits else _stored(data, header.start):
+        seen += len(piece)
+        if seen > expected:
+            raise VolumeError(
+                f"it holds more bytes than the {expected} that its header declares.", "Write the file again."
+            )
+        yield piece
+    if seen < expected:
+        raise _too_short(expected, seen)
+
+
+def plausible_file_bytes(header: Header) -> int:
+    """Return the most bytes an honest file of this header can have, compressed badly at worst."""
+    declared = header.start + header.stream_bytes
+    return declared + (declared // 100 + 2**20 if header.wbits else 0)
+
+
+def _too_short(expected: int, seen: int | None) -> VolumeError:
+    held = "fewer" if seen is None else f"only {seen}"
+    return VolumeError(
+        f"it is truncated: its header declares {expected} bytes and it holds {held}.", "Copy or write the file again."
+    )
+
+
+def _stored(data: bytes, start: int) -> Iterator[bytes]:
+    for at in range(start, len(data), _PIECE_OUT):
+        yield data[at : at + _PIECE_OUT]
+
+
+def _members(data: bytes, start: int, wbits: int) -> Iterator[bytes]:
+    """Yield the inflated pieces of every compressed member in turn; zlib checks the CRC and length of each."""
+    view, at = memoryview(data), start
+    while at < len(data):
+        engine = zlib.decompressobj(wbits=wbits)
+        while not engine.eof:
+            if at >= len(data):
+                raise VolumeError("it is truncated: its compressed stream ends early.", "Copy or write the file again.")
+            feed = view[at : at + _PIECE_IN]
+            at += len(feed)
+            while len(feed) and not engine.eof:
+                try:
+                    piece = engine.decompress(feed, _PIECE_OUT)
+                except zlib.error as fault:
+                    raise _damaged(fault) from None
+                feed = memoryview(engine.unconsumed_tail)
+                if piece:
+                    yield piece
+        at -= len(engine.unused_data)
+        if not any(data[at : at + 2]) and not data[at:].strip(b"\0"):
+            return  # padding with zeros, as tapes and some file systems leave it
+        if wbits != 31 or data[at : at + 2] != b"\x1f\x8b":
+            raise VolumeError(
+                "bytes of something else follow the end of its compressed stream.", "Write the file again."
+            )
+
+
+def _damaged(fault: zlib.error) -> VolumeError:
+    what = "its checksum (CRC) is wrong" if "data check" in str(fault) else "its compressed stream is broken"
+    if "length check" in str(fault):
+        what = "the length at its end is wrong"
+    return VolumeError(f"it is damaged: {what}.", "Copy or write the file again.")
+
+
+def _inflated_begin(begin: bytes) -> bytes:
+    held = b""
+    try:
+        for piece in _members(begin, 0, 31):
+            held += piece[:HEADER_BYTES]
+            if len(held) >= HEADER_BYTES:
+                break
+    except VolumeError as fault:
+        if len(held) < 348:  # a whole NIfTI-1 header can be judged without the rest
+            raise fault from None
+    return held
+
+
+def _decoded(begin: bytes) -> nib.Nifti1Header:
+    """Return the header's fields by name, in the byte order the header is written in."""
+    if len(begin) < 348:
+        raise VolumeError(f"it is no NIfTI file: {len(begin)} bytes are fewer than a header has.", _MEND_WRITE)
+    for order, words in (("<", "little"), (">", "big")):
+        size = int.from_bytes(begin[:4], words)  # type: ignore[arg-type]  # mypy widens the literal
+        if size == 348:
+            return _decoded_1(begin[:348], order)
+        if size == 540:
+            return _decoded_2(begin[:540], order)
+    raise VolumeError("it is no NIfTI file: it does not begin with the size of a NIfTI header.", _MEND_WRITE)
+
+
+def _decoded_1(begin: bytes, order: str) -> nib.Nifti1Header:
+    magic = begin[344:348]
+    if magic == b"ni1\0":
+        raise VolumeError("it is the header half of an .hdr/.img pair.", "Save it as one .nii.gz file.")
+    if magic != b"n+1\0":
+        raise VolumeError("it is an Analyze 7.5 file or no NIfTI file (no NIfTI mark).", "Save it as one .nii.gz file.")
+    return nib.Nifti1Header(begin, endianness=order, check=False)  # type: ignore[no-untyped-call]  # nibabel's
+
+
+def _decoded_2(begin: bytes, order: str) -> nib.Nifti1Header:
+    magic = begin[4:12]
+    if magic[:3] == b"ni2":
+        raise VolumeError("it is the header half of an .hdr/.img pair.", "Save it as one .nii.gz file.")
+    if magic != b"n+2\0\r\n\x1a\n":
+        raise VolumeError("it is no NIfTI-2 file: its mark was changed, as by a text-mode copy.", _MEND_WRITE)
+    if len(begin) < 540:
+        raise VolumeError("it is truncated inside its header.", "Copy or write the file again.")
+    fields = nib.Nifti2Header(begin, endianness=order, check=False)  # type: ignore[no-untyped-call]  # nibabel's
+    if 3000 <= int(fields["intent_code"]) < 3100:
+        raise VolumeError("it is a CIFTI file: values on a brain surface, not voxels.", "Save voxels as .nii.gz.")
+    return fields
+
+
+def _shape(dim: npt.NDArray[np.integer]) -> tuple[int, int, int]:
+    """Return the three lengths; trailing axes of length 1 are dropped (4-D with a single volume)."""
+    axes = int(dim[0])
+    if not 1 <= axes <= 7:
+        raise VolumeError(f"its header claims {axes} dimensions; 3 were expected.", _MEND_WRITE)
+    lengths = [int(length) for length in dim[1 : axes + 1]]
+    text = shape_text(lengths)
+    if any(not 1 <= length <= MAX_AXIS for length in lengths):
+        raise VolumeError(f"its header claims {text} voxels; each length must lie in 1 to {MAX_AXIS}.", _MEND_WRITE)
+    if axes < 3:
+        raise VolumeError(f"it has {axes} dimensions ({text}); a volume with 3 was expected.", _MEND_WRITE)
+    if any(length != 1 for length in lengths[3:]):
+        raise VolumeError(
+            f"it holds several volumes ({text}); one was expected.", "Save the one mask, not channels or time points."
+        )
+    if math.prod(lengths) > MAX_VOXELS:
+        raise VolumeError(f"its header claims {text} voxels, more than any head CT.", _MEND_WRITE)
+    return lengths[0], lengths[1], lengths[2]
+
+
+def _offset(fields: nib.Nifti1Header) -> int:
+    least = 544 if int(fields["sizeof_hdr"]) == 540 else 352
+    offset = float(fields["vox_offset"])
+    if not (offset.is_integer() and least <= offset <= least + _MAX_EXTENSION_BYTES):
+        raise VolumeError(
+            f"its header says the voxels begin at byte {offset:g}; {least} was expected, or up to 64 kB more.",
+            _MEND_WRITE,
+        )
+    return int(offset)
+
+
+def _scaling(slope: float, intercept: float) -> tuple[float, float]:
+    if slope == 0 or math.isnan(slope):
+        return 1.0, 0.0
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise VolumeError(f"its header scales values by {slope:g} and adds {intercept:g}.", _MEND_WRITE)
+    return slope, intercept
+
+
+def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry:
+    zooms = [float(mm) for mm in fields["pixdim"][1:4]]
+    if not all(math.isfinite(mm) and mm > 0 for mm in zooms):
+        text = "x".join(f"{mm:g}" for mm in zooms)
+        raise VolumeError(f"its header claims voxels of {text} mm; three positive numbers were expected.", _MEND_WRITE)
+    coded_s, coded_q = int(fields["sform_code"]) > 0, int(fields["qform_code"]) > 0
+    if not (coded_s or coded_q):
+        raise VolumeError(
+            "its header says nowhere how it lies in the head (neither sform nor qform is set).",
+            "Write the mask with the CT's affine and sform code 1.",
+        )
+    qform = _qform(fields) if coded_q else None
+    affine = fields.get_sform() if coded_s else qform  # type: ignore[no-untyped-call]  # nibabel's
+    if affine is None or not np.isfinite(affine).all():
+        raise VolumeError("its affine holds values that are not numbers.", _MEND_WRITE)
+    lengths = np.sqrt((affine[:3, :3].astype(np.float64) ** 2).sum(axis=0))
+    if not (lengths > 0).all() or Geometry.of(shape, affine).voxel_volume_mm3 < 1e-3 * lengths.prod():
+        raise VolumeError("its affine is singular: it flattens the volume to a plane.", _MEND_WRITE)
+    return Geometry.of(shape, affine, qform if coded_s else None)
+
+
+def _qform(fields: nib.Nifti1Header) -> npt.NDArray[np.float64]:
+    parts = [*fields["pixdim"][:4], *(fields[f"quatern_{axis}"] for axis in "bcd")]
+    parts += [fields[f"qoffset_{axis}"] for axis in "xyz"]
+    try:
+        if not np.isfinite(np.array(parts, dtype=np.float64)).all():
+            raise ValueError
+        fields["pixdim"][0] = -1 if float(fields["pixdim"][0]) < 0 else 1  # the standard reads 0 as 1
+        matrix: npt.NDArray[np.float64] = fields.get_qform()  # type: ignore[no-untyped-call]  # nibabel's
+    except ValueError:
+        raise VolumeError(
+            "its qform is no rotation (its quaternion is longer than 1 or no number).", _MEND_WRITE
+        ) from None
+    return matrix

@@ -1,0 +1,99 @@
+"""Are these voxel values a mask, and if not, what are they."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ich_bench.errors import UsageError, VolumeError
+
+_RELATIVE = 1e-6  # PROTOCOL 6, Values
+_MOST_COUNTED = 256  # more different values than this are an image, not labels
+
+
+class MaskValues:
+    """What was met so far in a volume that comes block by block.
+
+    Without labels a mask is a subset of {0, 1} or of {0, 255}, within 1e-6 relative, after scaling. With labels, the
+    values that are one of them count and every other whole number is background.
+    """
+
+    def __init__(self, *, labels: frozenset[float] | None, slope: float) -> None:
+        if labels is not None and (not labels or not all(np.isfinite(label) and label != 0 for label in labels)):
+            raise UsageError("labels are the values that count as hemorrhage: at least one, and never 0.")
+        self._labels = labels
+        self._slope = slope
+        self._counts: Counter[float] = Counter()  # whole numbers met, 0 left out
+        self._uncounted = False
+        self._not_numbers = self._fractions = 0
+        self._least, self._most = 0.0, 0.0  # of every finite value met
+
+    def inside(self, block: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+        """Return which voxels of a block are in the mask; None where all are 0."""
+        nonzero = block != 0
+        if not nonzero.any():
+            return None
+        values = block[nonzero].astype(np.float64) * self._slope
+        inside = np.zeros(len(block), dtype=np.bool_)
+        inside[nonzero] = self._taken(values)
+        return inside
+
+    def refuse_unless_mask(self) -> None:
+        """Raise VolumeError where the values met make no mask, saying which they are and what to do."""
+        if self._not_numbers:
+            raise VolumeError(f"{self._not_numbers} voxels are NaN or infinite.", "Save the mask with 0 and 1.")
+        if self._fractions:
+            raise self._soft()
+        met = set(self._counts)
+        if self._labels is None and (self._uncounted or not (met <= {1.0} or met <= {255.0})):
+            raise self._unknown()
+
+    def _taken(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        finite = np.isfinite(values)
+        if not finite.all():
+            self._not_numbers += int((~finite).sum())
+            values = np.where(finite, values, 0.0)
+        self._least, self._most = min(self._least, float(values.min())), max(self._most, float(values.max()))
+        whole = np.rint(values)
+        near = np.abs(values - whole) <= _RELATIVE * np.abs(whole)
+        listed = self._listed(values)
+        self._fractions += int((~near & ~listed & finite).sum())
+        if self._labels is not None:
+            return listed
+        if not self._uncounted:
+            kinds, counts = np.unique(whole[near & finite], return_counts=True)
+            self._counts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
+            self._uncounted = len(self._counts) > _MOST_COUNTED
+        return np.ones(len(values), dtype=np.bool_)
+
+    def _listed(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        listed = np.zeros(len(values), dtype=np.bool_)
+        for label in self._labels or ():
+            listed |= np.abs(values - label) <= _RELATIVE * abs(label)
+        return listed
+
+    def _soft(self) -> VolumeError:
+        if self._least >= 0 and self._most <= 1 + _RELATIVE:
+            return VolumeError("holds values between 0 and 1 (a probability map).", "Threshold it first; 0.5 is usual.")
+        return VolumeError(
+            f"holds fractions, from {self._least:g} to {self._most:g} (logits, or an image).",
+            "Save the mask with 0 and 1.",
+        )
+
+    def _unknown(self) -> VolumeError:
+        if self._uncounted:
+            return VolumeError(
+                f"holds over {_MOST_COUNTED} different values, from {self._least:g} to {self._most:g} (an image?).",
+                "Save the mask with 0 and 1.",
+            )
+        listed = ", ".join(f"{value:g} ({count} voxels)" for value, count in sorted(self._counts.items())[:12])
+        more = f" and {len(self._counts) - 12} more" if len(self._counts) > 12 else ""
+        if self._least < 0:
+            return VolumeError(f"holds negative values: {listed}{more}.", "Save the mask with 0 and 1.")
+        return VolumeError(
+            f"holds the values {listed}{more} beside 0; 0 and 1, or 0 and 255, were expected.",
+            "Save the mask with 0 and 1, or name the values that count as hemorrhage: `--labels 1,3`.",
+        )
