@@ -58,18 +58,13 @@ def opened(dataset: str | Path, folder: str | Path, options: Options) -> Iterato
     Raises InputError with every problem of every file when something cannot be scored: where a name or a header is
     wrong, the voxels of all other files are checked too before anything is said.
     """
-    how_profile(options)
+    _check_profile(options)
     source = Path(folder)
-    if is_zip(source):
+    if source.is_file():  # every archive goes through the one hardened reader, which refuses all but zip
         with archive.extracted(source) as unpacked:
             yield _job(dataset, unpacked, source, options)
     else:
         yield _job(dataset, source, source, options)
-
-
-def is_zip(path: Path) -> bool:
-    """Return whether the path is an archive by name; every archive goes through the one hardened reader."""
-    return path.is_file() and path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 
 
 def refusal(problems: Collection[Problem], source: Path, files: int) -> InputError:
@@ -80,8 +75,7 @@ def refusal(problems: Collection[Problem], source: Path, files: int) -> InputErr
     return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {source}{fine}", told)
 
 
-def how_profile(options: Options) -> None:
-    """Raise UsageError for an unknown profile, or for an option that does not belong to it."""
+def _check_profile(options: Options) -> None:
     if options.profile not in PROFILES:
         known = did_you_mean(options.profile, PROFILES)
         raise UsageError(f"there is no profile {options.profile!r}. {known}")
@@ -99,7 +93,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         rename=options.rename,
         map_file=Path(options.map_file) if options.map_file else None,
     )
-    name = source.resolve().stem if is_zip(source) else source.resolve().name
+    name = source.resolve().stem if source.is_file() else source.resolve().name
     present = [case.case_id for case in target.cases]
     missing, warnings = validate.check_ids(found, scheme, present, folds, allow_missing=options.allow_missing)
     how = How(

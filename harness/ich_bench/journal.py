@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ich_bench.errors import IchBenchError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Journal:
@@ -65,7 +67,12 @@ def key_of(parts: Iterable[object]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except OSError as fault:
+        raise IchBenchError(
+            f"cannot write below {path.parent}: {fault.strerror or fault}. Free space, or choose another place with -o."
+        ) from fault

@@ -11,6 +11,8 @@ from ich_bench.errors import IchBenchError, UsageError
 
 __all__ = ["app", "data", "machine", "main", "mend", "score"]
 
+ORDER = "demo evaluate validate show datasets prepare folds export regrid fix-headers doctor cache".split()
+app.registered_commands.sort(key=lambda verb: ORDER.index(verb.name or getattr(verb.callback, "__name__", "")))
 DONE, REFUSED, WRONG_USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 
@@ -24,9 +26,10 @@ def main() -> None:
     except IchBenchError as fault:
         print(fault, file=sys.stderr)
         sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues where it stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("interrupted; the same command continues where it stopped", file=sys.stderr)
+        raise
     except Exception:
         traceback.print_exc()
         print("This is a bug in ich-bench: please report it with the lines above.", file=sys.stderr)
