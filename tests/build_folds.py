@@ -1,8 +1,8 @@
 """Builds every frozen fold and budget file again: `python tests/build_folds.py [FOLDER]`; the tests compare bytes.
 
-The committed CSV files are the truth. Facts used here: ids and ICH flags (public counts of the datasets), lesion volume and
-slice thickness of the 51 Seg-CQ500 cases (shipped with the harness), and for INSTANCE 2022, whose terms forbid passing
-data on, only a stratum code a case (lesion-volume tertile, plus 3 where the slices are not 5.0 mm apart within 1 µm).
+The committed CSV files are the truth. Facts used here: ids and ICH flags, lesion volume and slice thickness of the 51
+Seg-CQ500 cases (shipped with the harness), and for INSTANCE 2022, whose terms forbid passing data on, only a stratum
+code a case: lesion-volume tertile, plus 3 where the slices are not 5.0 mm apart (within 1 µm).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which datasets there are, and how the files of a download become a `Dataset`.
 
-One file a dataset: a module here with `CARD` and `find(source)`. Its id is the file's name with `_` written as `-`, so a
-new dataset is a new file (and its folds), and no file is edited.
+One file a dataset: a module here with `CARD` and `find(source)`. Its id is the file's name with `_` written as `-`, so
+that a new dataset is a new file (and its folds), and no file is edited. A drawn dataset also has `home()`: the folder
+its heads lie in, drawn on first use; then no download is looked for.
 """
 
 from __future__ import annotations
@@ -48,22 +49,30 @@ def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
 
     Args:
         dataset_id: One of `DATASETS`.
-        source: The download's folder (`--data`), or None to look in ICH_BENCH_DATA and in what `prepare` remembered.
+        source: The download's folder (`--data`), or None to look in ICH_BENCH_DATA and in what `prepare` remembered
+            (a drawn dataset: where it is drawn).
 
     What is absent, unexpected or odd stands in `Dataset.notes`. IchBenchError where no case at all is found.
     """
     module = reader(dataset_id)
-    folder = data_folder(dataset_id, source)
     if module.CARD.pool:
         raise IchBenchError(
             f"{dataset_id} is a pool for pre-training: it has no masks, so there is nothing to evaluate or to export "
             f"as cases. Datasets with masks: {', '.join(d for d in DATASETS if not card(d).pool)}."
         )
+    folder = where(dataset_id, source)
     found = module.find(folder)
     if not found.cases:
         raise IchBenchError(_nothing_found(module.CARD, folder, found.notes))
     cases, notes = _in_fold_order(module.CARD, found)
     return Dataset(id=dataset_id, source=folder, cases=cases, notes=notes)
+
+
+def where(dataset_id: str, source: Path | None = None) -> Path:
+    """Return the folder of a dataset on this machine; a drawn dataset is drawn there on first use."""
+    home = getattr(reader(dataset_id), "home", None)
+    folder: Path = home() if source is None and home is not None else data_folder(dataset_id, source)
+    return folder
 
 
 @cache
@@ -105,6 +114,6 @@ def _nothing_found(card: Card, folder: Path, notes: tuple[Problem, ...]) -> str:
             f"  expected: {card.layout}",
             f"  found:    {what or 'nothing' if folder.is_dir() else 'a file, not a folder'}",
             *(f"  {note}" for note in notes[:20]),
-            f"Name the folder that holds the download with --data DIR. `ich-bench datasets {card.id}` says how to get it.",
+            f"Name the download's folder with --data DIR. `ich-bench datasets {card.id}` says how to get it.",
         ]
     )

@@ -27,7 +27,7 @@ def is_junk(path: Path) -> bool:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, junk left out, in order of name; empty where it is no folder or cannot be listed."""
+    """Return what lies in a folder, junk left out, by name; empty where it is no folder or cannot be listed."""
     try:
         return sorted((path for path in folder.iterdir() if not is_junk(path)), key=lambda path: natural(path.name))
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SchemeFacts:
-    """What a scheme's CSV cannot say: see `cases.Scheme`; `validation` = that many first training cases are held out."""
+    """What a scheme's CSV cannot say (see `cases.Scheme`); `validation`: so many of the first training cases."""
 
     about: str
     trains_on_fold: bool = False
