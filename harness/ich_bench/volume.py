@@ -98,13 +98,15 @@ def stem(name: str) -> str:
     return next((name[: -len(suffix)] for suffix in MASK_SUFFIXES if lower.endswith(suffix)), name)
 
 
-def open_mask(path: Path) -> MaskFile:
+def open_mask(path: Path, *, trusted: bool = False) -> MaskFile:
     """Return the mask file, its header checked and no voxel looked at yet.
+
+    `trusted` is for files of the user's own dataset: links are then followed however many there are.
 
     Raises:
         VolumeError: for anything but a regular file (a symlink is followed once) with a sound, plausible header.
     """
-    data, header = _load(path, trusted=False)
+    data, header = _load(path, trusted=trusted)
     if header.slope < 0 or header.intercept != 0:
         raise VolumeError(
             f"its header turns the values around: scaled by {header.slope:g}, plus {header.intercept:g}.",
