@@ -1,0 +1,24 @@
+"""Strangers' text made harmless: for a terminal, for Markdown, for a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~!&])")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def plain(text: str) -> str:
+    r"""Return the text with everything that does not print (control, bidi, zero-width) written as in repr: `\x1b`."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
+def markdown(text: str) -> str:
+    """Return the text as Markdown that shows it letter by letter, on one line."""
+    return _MARKUP.sub(r"\\\1", plain(text))
+
+
+def cell(text: str) -> str:
+    """Return the text as a cell that no spreadsheet takes for a formula; for text only, never for numbers."""
+    kept = "".join(one if one in "\t\r\n" else plain(one) for one in text)
+    return f"'{kept}" if kept.startswith(_FORMULA) else kept
