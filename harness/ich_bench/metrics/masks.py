@@ -21,7 +21,10 @@ def as_mask(array: Any, name: str) -> Mask:
     Raises:
         VolumeError: not three-dimensional, no voxels, not numbers, NaN, or any other value (a soft map, say).
     """
-    values = np.asarray(array)
+    try:
+        values = np.asarray(array)
+    except (TypeError, ValueError) as fault:  # a tensor on a GPU, a ragged list
+        raise VolumeError(f"the {name} cannot be read as an array: {fault}") from fault
     if values.ndim != 3:
         raise VolumeError(
             f"the {name} has {values.ndim} axes (shape {values.shape}); expected 3: (x, y, z).",
@@ -40,7 +43,7 @@ def as_mask(array: Any, name: str) -> Mask:
     if np.isnan(found).any():
         raise VolumeError(f"the {name} holds NaN in {int(np.isnan(found).sum())} voxels; expected 0 and 1.")
     if not any(np.allclose(found, one, rtol=1e-6, atol=0.0) for one in (1.0, 255.0)):
-        shown = ", ".join(f"{value:g}" for value in np.unique(found)[:5])
+        shown = ", ".join(f"{value:g}" for value in np.unique(found[found != 1][:1000])[:5])
         raise VolumeError(
             f"the {name} holds values other than 0 and 1 (or 0 and 255), such as {shown}.",
             "Threshold a soft map, for example with `probability >= 0.5`; choose the labels that count as hemorrhage.",

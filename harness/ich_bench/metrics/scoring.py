@@ -152,6 +152,10 @@ def _voxel_volume(given_mm3: float | None, spacing_mm: Spacing) -> float:
     """Return the volume of a voxel in mm³; VolumeError where the one given is none."""
     if given_mm3 is None:
         return math.prod(spacing_mm)
-    if not (math.isfinite(given_mm3) and given_mm3 > 0):
+    try:
+        volume_mm3 = float(given_mm3)
+    except (TypeError, ValueError):
+        volume_mm3 = math.nan
+    if not (math.isfinite(volume_mm3) and volume_mm3 > 0):
         raise VolumeError(f"voxel_volume_mm3 is {given_mm3!r}; expected a positive number of mm³, |det(affine)|.")
-    return float(given_mm3)
+    return volume_mm3
