@@ -16,7 +16,10 @@ from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry
 from ich_bench.volume import CT, as_hu
 
-_STEP_SLACK_MM = 0.02  # positions are written with few decimals
+_STEP_SLACK_MM = 0.05  # positions are written with few decimals
+_LINE_SLACK_MM = 0.1  # how far a slice may lie from where one grid puts it
+Array = npt.NDArray[np.float64]
+
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _TAGS = (
     "SeriesInstanceUID", "SeriesDescription", "Modality", "ImagePositionPatient", "ImageOrientationPatient",
@@ -41,12 +44,12 @@ class Series:
 def read_series(source: Path | Sequence[Path], *, longest_even_run: bool = False, repair: bool = False) -> CT:
     """Return the slices of one series as a CT in HU, index order (column, row, slice), slices from low to high.
 
-    A gantry tilt stays in the affine as a shear. Padding outside the scanner's circle becomes the lowest HU of air that
-    the series can hold (-1024, or lower where real values are lower).
+    A gantry tilt stays in the affine as a shear. Padding outside the scanner's circle is at most -1024 HU: lower values
+    are kept, higher ones lowered.
 
     Args:
         source: a folder (searched in all levels) or the files of one series.
-        longest_even_run: keep the longest run of slices with one step, where the step changes along the series.
+        longest_even_run: keep the longest run of slices with one step, the lowest of equals, where the step changes.
         repair: undo the 12-bit defect of some RSNA files (`repair_12bit`).
 
     Raises:
@@ -151,19 +154,18 @@ def _stacked(slices: _Slices, *, longest_even_run: bool) -> tuple[_Slices, Geome
         normal = -normal
     ordered = sorted(slices, key=lambda one: float(_position(one[1]) @ normal))
     positions = np.array([_position(header) for _, header in ordered])
-    start, stop = _even_run(ordered, positions @ normal, longest_even_run=longest_even_run)
+    start, stop = _even_run(ordered, positions, normal, longest_even_run=longest_even_run)
     ordered, positions = ordered[start:stop], positions[start:stop]
     step = (positions[-1] - positions[0]) / (len(ordered) - 1)
-    _refuse_wandering(ordered, positions, step)
     return ordered, _grid(ordered, positions[0], step, along_row, along_column)
 
 
 def _grid(
     slices: _Slices,
-    first: npt.NDArray[np.float64],
-    step: npt.NDArray[np.float64],
-    along_row: npt.NDArray[np.float64],
-    along_column: npt.NDArray[np.float64],
+    first: Array,
+    step: Array,
+    along_row: Array,
+    along_column: Array,
 ) -> Geometry:
     header = slices[0][1]
     row_mm, column_mm = (float(mm) for mm in header.PixelSpacing)  # between rows, then between columns
@@ -185,24 +187,30 @@ def _refuse_mixed(slices: _Slices) -> None:
                 )
 
 
-def _even_run(slices: _Slices, heights_mm: npt.NDArray[np.float64], *, longest_even_run: bool) -> tuple[int, int]:
-    """Return where the slices to keep start and stop; VolumeError where steps differ and no run was asked for."""
+def _even_run(slices: _Slices, positions: Array, normal: Array, *, longest_even_run: bool) -> tuple[int, int]:
+    """Return where the slices to keep start and stop; VolumeError where no one step fits and no run is asked for."""
     if len(slices) < 2:
         raise VolumeError("one slice alone makes no volume.", "Name the folder that holds the whole series.")
-    steps = np.diff(heights_mm)
-    same = np.flatnonzero(steps < _STEP_SLACK_MM)
+    moves = np.diff(positions, axis=0)
+    same = np.flatnonzero(moves @ normal < _STEP_SLACK_MM)
     if same.size:
         one, other = (slices[int(same[0]) + at][0].name for at in (0, 1))
         raise VolumeError(f"slices {one} and {other} lie at the same place.", "Keep one of each doubled slice.")
+    line = positions[0] + np.linspace(0, 1, len(slices))[:, None] * (positions[-1] - positions[0])
+    away = np.abs(positions - line).max(axis=1)
+    if away.max() <= _LINE_SLACK_MM:
+        return 0, len(slices)
+    steps = np.sqrt((moves**2).sum(axis=1))
     runs = _runs(steps)
     if len(runs) == 1:
-        return 0, len(slices)
+        worst = int(away.argmax())
+        raise VolumeError(f"slice {slices[worst][0].name} lies {away[worst]:.2f} mm off the line of the others.")
     if longest_even_run:
         return max(runs, key=lambda run: run[1] - run[0])
     raise VolumeError(_uneven(slices, steps, runs))
 
 
-def _runs(steps: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+def _runs(steps: Array) -> list[tuple[int, int]]:
     """Return the runs of slices (start, stop) between which the step stays the same."""
     runs, start = [], 0
     for at in range(1, len(steps) + 1):
@@ -212,7 +220,7 @@ def _runs(steps: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     return runs
 
 
-def _uneven(slices: _Slices, steps: npt.NDArray[np.float64], runs: Sequence[tuple[int, int]]) -> str:
+def _uneven(slices: _Slices, steps: Array, runs: Sequence[tuple[int, int]]) -> str:
     usual = float(np.median(steps))
     wide = [
         at for at, step in enumerate(steps) if abs(step - usual * round(step / usual)) <= _STEP_SLACK_MM < step - usual
@@ -223,18 +231,16 @@ def _uneven(slices: _Slices, steps: npt.NDArray[np.float64], runs: Sequence[tupl
             for at in wide[:5]
         )
         return f"slices are missing: {gaps} (the step is {usual:.2f} mm). Fetch the series again."
-    parts = ", ".join(f"{stop - start} slices {steps[start]:.2f} mm apart" for start, stop in runs[:6])
+    parts = ", ".join(
+        f"{stop - start} slices {steps[start]:.2f} mm apart"
+        if stop - start > 2
+        else f"a step of {steps[start]:.2f} mm from {slices[start][0].name} to {slices[start + 1][0].name}"
+        for start, stop in runs[:6]
+    )
     return (
         f"its slices are not evenly spaced: {parts}{' …' if len(runs) > 6 else ''}. One grid cannot hold them; "
         "ask for the longest even run, or resample the series first."
     )
-
-
-def _refuse_wandering(slices: _Slices, positions: npt.NDArray[np.float64], step: npt.NDArray[np.float64]) -> None:
-    away = np.abs(positions - (positions[0] + np.arange(len(slices))[:, None] * step)).max(axis=1)
-    worst = int(away.argmax())
-    if away[worst] > 0.1:
-        raise VolumeError(f"slice {slices[worst][0].name} lies {away[worst]:.2f} mm off the line of the others.")
 
 
 def _plane(dataset: Any, path: Path, *, repair: bool) -> npt.NDArray[Any]:
@@ -253,10 +259,10 @@ def _plane(dataset: Any, path: Path, *, repair: bool) -> npt.NDArray[Any]:
     return hu
 
 
-def _position(header: Any) -> npt.NDArray[np.float64]:
+def _position(header: Any) -> Array:
     return np.array([float(mm) for mm in header.ImagePositionPatient])
 
 
-def _orientation(header: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _orientation(header: Any) -> tuple[Array, Array]:
     cosines = np.array([float(value) for value in header.ImageOrientationPatient])
     return cosines[:3], cosines[3:]

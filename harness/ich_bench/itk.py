@@ -13,7 +13,7 @@ import SimpleITK as sitk  # noqa: N813  # the name its own documentation uses
 
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, shape_text
-from ich_bench.nifti import MAX_VOXELS, Header, plausible_file_bytes
+from ich_bench.nifti import MAX_VOXELS, Header
 from ich_bench.volume import open_regular, rest_of
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -59,7 +59,7 @@ def load(path: Path, begin: bytes, file: io.BufferedReader, *, trusted: bool, wh
         return begin, header
     try:
         with open_regular(path.parent / data_file, trusted=trusted) as voxels:
-            return begin + voxels.read(plausible_file_bytes(header) - len(begin) + 1), header
+            return begin + rest_of(voxels, 0, header), header
     except VolumeError as fault:
         raise VolumeError(f"its voxels in {data_file}: {fault.what}", fault.mend) from None
 

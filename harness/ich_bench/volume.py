@@ -191,16 +191,18 @@ def _load(path: Path, *, trusted: bool, whole: bool = True) -> tuple[bytes, Head
         return begin + (rest_of(file, len(begin), header) if whole else b""), header
 
 
-def rest_of(file: io.BufferedIOBase, seen: int, header: Header) -> bytes:
+def rest_of(file: io.BufferedReader, seen: int, header: Header) -> bytes:
     """Return what follows the bytes already seen; VolumeError where the file is longer than its header can explain."""
-    most = plausible_file_bytes(header)
-    rest = file.read(most - seen + 1) if most >= seen else b"\0"
-    if seen + len(rest) > most:
+    size = os.fstat(file.fileno()).st_size
+    if size > plausible_file_bytes(header):
         raise VolumeError(
             f"it holds more bytes than its header declares ({shape_text(header.geometry.shape)} voxels of "
             f"{header.dtype.itemsize} bytes).",
             "Write the file again.",
         )
+    rest = file.read(max(0, size - seen))  # never asked for more than is there: the buffer is allocated at once
+    if seen + len(rest) != size or file.read(1):
+        raise VolumeError("it changed while it was read.", "Try again when nothing writes to it.")
     return rest
 
 
