@@ -18,8 +18,8 @@ NAN = math.nan
 
 # One pair for every metric, on a grid of 12 x 9 x 7 voxels of 1 x 1 x 10 mm (0.01 mL each).
 # Reference: a bar of 2 voxels, x = 2, 3. Prediction: a bar of 3, x = 3, 4, 5. tp 1, fp 2, fn 1.
-# Surface elements sit on the corners of voxels: 4 at each plane x = 2, 3, 4 and at x = 3, 4, 5, 6. At the ends of a bar a
-# corner is a triangle: the vector (1x10, 1x10, 1x1)/8 has length √201/8 mm²; in between it is a strip (0, 10, 1)/2, √101/2.
+# Surface elements sit on the corners of voxels: 4 at each plane x = 2, 3, 4 and at x = 3, 4, 5, 6. At the ends of a bar
+# one is a triangle: the vector (1x10, 1x10, 1x1)/8 has length √201/8 mm²; in between a strip: (0, 10, 1)/2 has √101/2.
 # Distances from the reference: planes 2, 3, 4 -> 1, 0, 0 mm; from the prediction: planes 3, 4, 5, 6 -> 0, 0, 1, 2 mm.
 SPACING = (1.0, 1.0, 10.0)
 END, MIDDLE = 4 * math.sqrt(201) / 8, 4 * math.sqrt(101) / 2
@@ -46,7 +46,8 @@ HAND = {
     "detected": 1.0,
 }
 
-# The empty-mask table. ICH: a reference of 20 voxels; "n": a bar of 20 voxels; the grid is 10 x 10 x 4 of 3 x 4 x 30 mm.
+# The empty-mask table (traps 24 to 26). "ich" and "n": two bars of 10 voxels each, on a grid of 10 x 10 x 4
+# voxels of 3 x 4 x 30 mm.
 GRID, GRID_MM = (10, 10, 4), (3.0, 4.0, 30.0)
 DIAGONAL = 130.0  # √(30² + 40² + 120²): 900 + 1600 + 14400 = 16900
 ML = 20 * 0.36  # 20 voxels of 360 mm³
@@ -175,9 +176,7 @@ def test_whether_a_value_is_defined_depends_on_the_reference_only(name: str) -> 
 
 
 def test_a_missing_case_with_hemorrhage_gets_the_worst_values() -> None:
-    expected: dict[str, float | None] = dict.fromkeys(
-        ("tp", "fp", "fn", "tn", "volume_pred_ml", "false_lesions"), None
-    )
+    expected: dict[str, float | None] = dict.fromkeys(("tp", "fp", "fn", "tn", "volume_pred_ml", "false_lesions"), None)
     expected |= dict.fromkeys((*OVERLAP, *NSD, "lesion_recall", "lesion_precision", "detected"), 0.0)
     expected |= dict.fromkeys(DISTANCE, DIAGONAL)
     expected |= {"rvd": -1.0, "abs_rvd": 1.0, "volume_ref_ml": ML, "abs_volume_error_ml": ML}
@@ -214,7 +213,7 @@ def test_the_voxel_volume_defaults_to_the_product_of_the_spacings() -> None:
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="'spahr'.*Did you mean spahr2023.*native.*wang2020"):
+    with pytest.raises(UsageError, match=r"'spahr'.*Did you mean spahr2023.*native.*wang2020"):
         score(bars((2, 4)), bars((2, 4)), SPACING, profile="spahr")
     with pytest.raises(UsageError, match="wang2020"):
         score_missing(bars((2, 4)), SPACING, profile="wang")
@@ -227,10 +226,27 @@ def test_score_is_a_library_call() -> None:
 
 
 def test_metrics_stand_in_the_order_of_the_protocol() -> None:
-    assert list(METRICS) == (
-        "dice precision recall iou nsd_2mm nsd_1mm nsd_0p42mm hd95 hd100 assd rvd abs_rvd volume_ref_ml "
-        "volume_pred_ml abs_volume_error_ml lesion_recall lesion_precision false_lesions detected"
-    ).split()
+    assert list(METRICS) == [
+        "dice",
+        "precision",
+        "recall",
+        "iou",
+        "nsd_2mm",
+        "nsd_1mm",
+        "nsd_0p42mm",
+        "hd95",
+        "hd100",
+        "assd",
+        "rvd",
+        "abs_rvd",
+        "volume_ref_ml",
+        "volume_pred_ml",
+        "abs_volume_error_ml",
+        "lesion_recall",
+        "lesion_precision",
+        "false_lesions",
+        "detected",
+    ]
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -1,7 +1,7 @@
 """Surface distances in millimetres, by hand.
 
-A voxel has eight corners, and surface elements sit on corners. On a grid of 1 x 1 x 1 mm a corner of a single voxel cuts
-off a triangle of √3/8 mm²; along the edge of a bar the element is a strip of √2/2 mm².
+A voxel has eight corners, and surface elements sit on corners. On a grid of 1 x 1 x 1 mm a corner of a single voxel
+cuts off a triangle of √3/8 mm²; along the edge of a bar the element is a strip of √2/2 mm².
 """
 
 from __future__ import annotations
