@@ -1,0 +1,189 @@
+"""What each check of a prediction folder finds: ids, headers, voxels, and what only the whole of it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ich_bench.cases import Case, Dataset, Scheme
+from ich_bench.errors import Problem, VolumeError
+from ich_bench.geometry import Geometry, differences
+from ich_bench.naming import compact
+from ich_bench.submission import Prediction, Submission
+from ich_bench.volume import open_mask, read_geometry
+
+_ONE_BY_ONE = 20  # so many missing cases are told one by one, more in one line
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredMask:
+    """What the checks of the whole submission need to know of one mask; no voxels."""
+
+    case_id: str
+    has_ich: bool
+    status: str  # as in the score file: scored, empty_prediction, missing
+    prediction_sha256: str | None
+    reference_sha256: str
+
+
+def check_ids(
+    submission: Submission,
+    scheme: Scheme,
+    present: Collection[str],
+    folds: Collection[int] | None,
+    *,
+    allow_missing: bool = False,
+) -> tuple[list[Problem], list[str]]:
+    """Return the missing cases of each budget and seed as problems, and what is odd but no problem as warnings.
+
+    A case is expected where its data is on this machine (`present`) and it is tested in one of `folds` (None: all).
+    Masks of other folds are left aside. With `allow_missing` a missing case is a warning. Up to 20 missing cases of a
+    run are told one by one, more of them in one problem.
+    """
+    wanted = scheme.folds if folds is None else tuple(folds)
+    here = set(present)
+    order = [row.case_id for row in scheme.rows]
+    tested = {fold: scheme.test_cases(fold) for fold in wanted}
+    expected = [(case_id, fold) for fold in wanted for case_id in tested[fold] if case_id in here]
+    runs = sorted({(one.budget or "", -1 if one.seed is None else one.seed) for one in submission.predictions})
+    problems: list[Problem] = []
+    warnings: list[str] = []
+    for budget, seed in runs or ([] if submission.problems else [("", -1)]):
+        run = (budget or None, None if seed < 0 else seed)
+        mine = [one for one in submission.predictions if (one.budget, one.seed) == run]
+        have = {(one.case_id, fold) for one in mine for fold in wanted if _counts(one, fold, scheme)}
+        lacking = [pair for pair in expected if pair not in have]
+        guessed = {case_id for case_id, *its_run in submission.guessed if tuple(its_run) == run}
+        if lacking and allow_missing:
+            ids = compact({case_id for case_id, _ in lacking}, order=order)
+            warnings.append(f"{len(lacking)} masks are missing{_run(run)} and count as the worst value: {ids}")
+        elif lacking:
+            complete = [fold for fold in wanted if fold not in {fold for _, fold in lacking}]
+            told = [(case_id, fold) for case_id, fold in lacking if case_id not in guessed]
+            problems += _missing(submission, scheme, told, len(expected), complete, run)
+    absent = {one.case_id for one in submission.predictions if one.case_id not in here}
+    absent &= {case_id for cases in tested.values() for case_id in cases}
+    if absent:
+        ids = compact(absent, order=order)
+        warnings.append(f"the data of {len(absent)} predicted cases is not on this machine; they are not scored: {ids}")
+    return problems, warnings
+
+
+def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
+    """Return what keeps each mask off the grid of its CT and its reference, from headers alone.
+
+    Masks of cases whose data is not on this machine are left aside.
+    """
+    here = {case.case_id: case for case in dataset.cases}
+    problems = []
+    grids: dict[str, tuple[tuple[Geometry, ...], tuple[str, ...]]] = {}
+    for one in submission.predictions:
+        case = here.get(one.case_id)
+        if case is None:
+            continue
+        try:
+            mask = read_geometry(one.path)
+        except VolumeError as fault:
+            problems.append(fault.at(one.where))
+            continue
+        if one.case_id not in grids:
+            grids[one.case_id], faults = _grids(case)
+            problems += faults
+        geometries, names = grids[one.case_id]
+        if geometries:
+            said = differences(mask, *geometries, names=names)
+            problems += [Problem(where=one.where, what=what) for what in said]
+    return problems
+
+
+def check_voxels(
+    predictions: Iterable[Prediction], dataset: Dataset, *, labels: Collection[float] | None = None
+) -> list[Problem]:
+    """Return what is wrong with the voxels of masks whose headers are fine; each is decoded once and let go."""
+    here = {case.case_id for case in dataset.cases}
+    problems = []
+    for one in predictions:
+        if one.case_id in here:
+            try:
+                open_mask(one.path).voxels(frozenset(labels) if labels else None)
+            except VolumeError as fault:
+                problems.append(fault.at(one.where))
+    return problems
+
+
+def whole_submission_warnings(masks: Iterable[ScoredMask]) -> list[str]:
+    """Return what no single file shows: a mask used for two cases, copies of the reference, all masks empty."""
+    used: dict[str, set[str]] = {}
+    copies: set[str] = set()
+    bleeds = filled = given = 0
+    for mask in masks:
+        bleeds += mask.has_ich
+        given += mask.prediction_sha256 is not None
+        if mask.status != "scored" or mask.prediction_sha256 is None:
+            continue
+        filled += 1
+        used.setdefault(mask.prediction_sha256, set()).add(mask.case_id)
+        if mask.prediction_sha256 == mask.reference_sha256:
+            copies.add(mask.case_id)
+    warnings = [
+        f"the same non-empty mask is given for {len(cases)} cases: {', '.join(sorted(cases))}"
+        for cases in sorted(used.values(), key=sorted)
+        if len(cases) > 1
+    ]
+    if copies:
+        ids = ", ".join(sorted(copies)[:20]) + (f" … ({len(copies)} in all)" if len(copies) > 20 else "")
+        warnings.append(f"the mask is identical to the reference in {len(copies)} cases: {ids}")
+    if given and not filled and bleeds:
+        warnings.append(f"all {given} masks are empty")
+    return warnings
+
+
+def _counts(one: Prediction, fold: int, scheme: Scheme) -> bool:
+    """Return whether a mask stands for its case in this fold; one in a wrong folder does, and is told of as such."""
+    return one.fold is None or one.fold == fold or not scheme.trains_on_fold
+
+
+def _missing(
+    submission: Submission,
+    scheme: Scheme,
+    lacking: Sequence[tuple[str, int]],
+    expected: int,
+    complete: Sequence[int],
+    run: tuple[str | None, int | None],
+) -> list[Problem]:
+    mend = "Add the mask, or score it as the worst value with --allow-missing (never ranked)."
+    if complete:
+        whole = ",".join(map(str, complete))
+        mend = f"Add the mask, score the complete folds with --fold {whole}, or add --allow-missing."
+    if len(lacking) <= _ONE_BY_ONE:
+        place = [f" for fold {fold}" if scheme.trains_on_fold else "" for _, fold in lacking]
+        return [
+            Problem(where=case_id, what=f"is missing{_run(run)}{fold}.", mend=mend)
+            for (case_id, _), fold in zip(lacking, place, strict=True)
+        ]
+    ids = compact({case_id for case_id, _ in lacking}, order=[row.case_id for row in scheme.rows], most=10_000)
+    what = f"lacks {len(lacking)} of {expected} masks{_run(run)}: {ids}."
+    return [
+        Problem(
+            where=submission.name, what=what, mend=mend.replace("the mask", "them").replace("score it", "score them")
+        )
+    ]
+
+
+def _run(run: tuple[str | None, int | None]) -> str:
+    budget, seed = run
+    parts = ([f"budget-{budget}"] if budget else []) + ([f"seed_{seed}"] if seed is not None else [])
+    return f" in {'/'.join(parts)}" if parts else ""
+
+
+def _grids(case: Case) -> tuple[tuple[tuple[Geometry, ...], tuple[str, ...]], list[Problem]]:
+    grids, names, problems = [], [], []
+    for name, path in (("CT", case.ct), ("reference", case.reference)):
+        if path is None:
+            continue
+        try:
+            grids.append(read_geometry(path, trusted=True))
+            names.append(name)
+        except VolumeError as fault:
+            problems.append(fault.at(f"{name} of {case.case_id}"))
+    return (tuple(grids), tuple(names)), problems

@@ -1,0 +1,91 @@
+"""What does DATASET mean: a dataset known by its id, or any folder of reference masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ich_bench.cases import Case, Dataset, FoldRow, Scheme
+from ich_bench.datasets import DATASETS, load_dataset
+from ich_bench.datasets.found import natural
+from ich_bench.errors import InputError, Problem, UsageError, did_you_mean
+from ich_bench.folds import load_scheme
+from ich_bench.listing import is_junk, printable
+from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
+
+PLAIN_SCHEME = "none"
+
+
+def resolve(
+    dataset: str | Path, *, data: str | Path | None = None, scheme: str | None = None
+) -> tuple[Dataset, Scheme]:
+    """Return a dataset as it lies on this machine and the fold scheme that is asked for (the official one by default).
+
+    A known id wins over a folder of that name; a path contains a separator. UsageError for what is neither, and for a
+    scheme or a data folder asked for with a plain reference folder, which has none.
+    """
+    name = str(dataset)
+    if name in DATASETS:
+        found = load_dataset(name, Path(data) if data is not None else None)
+        return found, filled(load_scheme(name, scheme), found)
+    if not any(separator in name for separator in "/\\") and not Path(name).is_dir():
+        mend = "For a folder of reference masks write a path that exists, such as ./masks."
+        raise UsageError(f"there is no dataset {name!r}. {did_you_mean(name, DATASETS)} {mend}")
+    if scheme not in (None, PLAIN_SCHEME) or data is not None:
+        option = f"--scheme {scheme}" if scheme not in (None, PLAIN_SCHEME) else "--data"
+        raise UsageError(f"{option} belongs to a dataset known by its id; {name} is a folder of reference masks.")
+    return reference_folder(Path(dataset))
+
+
+def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
+    """Return a plain folder of reference masks as a dataset named after it, all cases in fold 0 of scheme `none`.
+
+    case_id = patient_id = file name without suffix, in natural order; there is no CT. InputError where the folder is
+    absent, cannot be read, holds no mask, or holds two masks of one name.
+    """
+    name = path.resolve().name or "reference"
+    headline = f"{path} cannot be used as a folder of reference masks"
+    if not path.is_dir():
+        what = "is a file, not a folder." if path.exists() else "does not exist."
+        mend = f"Name a folder of masks, or a dataset: {', '.join(DATASETS)}."
+        raise InputError(headline, [Problem(where=str(path), what=what, mend=mend)])
+    try:
+        files = [entry for entry in path.iterdir() if not is_junk(entry.name) and not entry.is_dir()]
+    except OSError as fault:
+        what = f"cannot be read: {fault.strerror or fault}."
+        raise InputError(headline, [Problem(where=str(path), what=what, mend="Check its permissions.")]) from fault
+    masks: dict[str, list[Path]] = {}
+    for file in files:
+        if is_mask_name(file.name):
+            masks.setdefault(stem(file.name), []).append(file)
+    problems = [
+        Problem(
+            where=printable(case_id),
+            what=f"has several masks: {', '.join(sorted(printable(file.name) for file in same))}.",
+            mend="Keep the one that is meant.",
+        )
+        for case_id, same in masks.items()
+        if len(same) > 1
+    ]
+    if not masks:
+        seen = f"holds {len(files)} files, none of them a mask." if files else "holds no masks."
+        mend = f"Put the masks directly into it, as <case_id>.nii.gz (also {', '.join(MASK_SUFFIXES[1:])})."
+        problems = [Problem(where=name, what=seen, mend=mend)]
+    if problems:
+        raise InputError(headline, sorted(problems))
+    cases = tuple(
+        Case(case_id=case_id, patient_id=case_id, ct=None, reference=masks[case_id][0])
+        for case_id in sorted(masks, key=natural)
+    )
+    about = "A plain folder of reference masks: one unnamed fold, never on the board."
+    scheme = Scheme(dataset=name, name=PLAIN_SCHEME, rows=_all_in_fold_0(cases), sha256="", about=about)
+    return Dataset(id=name, source=path, cases=cases), scheme
+
+
+def filled(scheme: Scheme, dataset: Dataset) -> Scheme:
+    """Return the scheme with the cases that its rule finds on this machine, where its file lists none."""
+    return scheme if scheme.rows else replace(scheme, rows=_all_in_fold_0(dataset.cases))
+
+
+def _all_in_fold_0(cases: tuple[Case, ...]) -> tuple[FoldRow, ...]:
+    return tuple(FoldRow(case_id=case.case_id, patient_id=case.patient_id, fold=0) for case in cases)

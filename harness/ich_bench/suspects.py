@@ -1,0 +1,279 @@
+"""Was the data mirrored, shifted, re-spaced, transposed or inverted under an honest-looking header?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+Pair = tuple[Mask, Mask, tuple[float, float, float]]
+Numbers = npt.NDArray[np.float64]
+Box = tuple[tuple[int, int], ...]
+T = TypeVar("T")
+
+GAIN = 0.2
+_FEWEST_CASES = 3  # fewer, and what is estimated over the cohort is a fit to each single case
+_FEWEST_FOR_LINES = 8  # the same for a slope and an offset along each axis
+_SIDES = ("left-right", "front-back", "top-bottom")
+_ALL, _IN_PLANE = (True, True, True), (True, True, False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change that may have been done to all masks alike, in words, and how a mask is brought back from it.
+
+    Undone voxel i of an axis is taken from position i scaled by `factor` (or by spacing / `target_mm`) about the
+    volume's corner or centre, moved by `shift`, counted from the other end where `flip`; all after the axes are put in
+    `order`.
+    """
+
+    words: str
+    order: tuple[int, int, int] = (0, 1, 2)
+    flip: tuple[bool, bool, bool] = (False, False, False)
+    shift: tuple[float, float, float] = (0, 0, 0)
+    factor: tuple[float, float, float] = (1, 1, 1)
+    target_mm: tuple[float | None, float | None, float | None] = (None, None, None)
+    about_centre: bool = False
+    inverted: bool = False
+
+    def places(self, axis: int, count: int, spacing_mm: float) -> npt.NDArray[np.int64]:
+        """Return, for each undone voxel of an axis, the voxel of the mask that it is taken from; may lie outside."""
+        target = self.target_mm[axis]
+        scale = self.factor[axis] if target is None else spacing_mm / target
+        fixed = (count - 1) / 2 if self.about_centre else -0.5
+        at = (np.arange(count) - fixed) * scale + fixed + self.shift[axis]
+        nearest: npt.NDArray[np.int64] = np.floor(at + 0.5 + 1e-9).astype(np.int64)
+        return np.asarray(count - 1 - nearest) if self.flip[axis] else nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """Where a reference and its prediction lie, in voxels; all that is kept of a pair between two passes."""
+
+    reference: Numbers
+    prediction: Numbers
+    shape: Numbers
+    spacing_mm: Numbers
+
+
+def suspicions(pairs: Callable[[], Iterable[Pair]], mean_dice: float) -> tuple[str, ...]:
+    """Return, in words, the one common change whose undoing raises the mean Dice (ε = 1) most, if by 0.2 or more.
+
+    What has a size (a shift, another spacing) is estimated once over all cases and must help most of them, so that a
+    method that is merely poor is not accused. Memory does not grow with the number of cases.
+
+    Args:
+        pairs: gives, each time it is called, (reference, prediction, spacing_mm) of the cases with hemorrhage; both
+            masks bool, (x, y, z), of one shape. Gone through twice; pairs with an empty reference are left out.
+        mean_dice: mean Dice of these cases as they are.
+    """
+    fixed = _fixed()
+    scores, seen = _scored(pairs(), fixed)
+    best = _best(fixed, scores, mean_dice, most_must_gain=False)
+    estimated = _estimated(seen)
+    if estimated:
+        scores, _ = _scored(pairs(), estimated)
+        found = _best(estimated, scores, mean_dice, most_must_gain=True)
+        best = found if best is None or (found is not None and found[1] > best[1] + 0.05) else best
+    if best is None:
+        return ()
+    change, dice = best
+    return (f"the masks look {change.words}: with that undone the mean Dice would be {dice:.2f}, not {mean_dice:.2f}",)
+
+
+def _scored(pairs: Iterable[Pair], changes: Sequence[Change]) -> tuple[Numbers, list[_Seen]]:
+    """Return the Dice of each case (row) as it is (column 0) and under each undone change, and where things lie."""
+    rows, seen = [], []
+    for reference, prediction, spacing_mm in pairs:
+        count = int(np.count_nonzero(reference))
+        if count == 0 or reference.shape != prediction.shape:
+            continue
+        box = _box(prediction)
+        rows.append([_dice(reference, count, prediction, box, spacing_mm, one) for one in (Change(words=""), *changes)])
+        if box is not None and not _fills(box, prediction.shape):
+            seen.append(
+                _Seen(
+                    reference=_centroid(reference, _box(reference) or box),
+                    prediction=_centroid(prediction, box),
+                    shape=np.array(reference.shape, dtype=np.float64),
+                    spacing_mm=np.array(spacing_mm, dtype=np.float64),
+                )
+            )
+    return np.array(rows, dtype=np.float64).reshape(-1, 1 + len(changes)), seen
+
+
+def _best(
+    changes: Sequence[Change], scores: Numbers, mean_dice: float, *, most_must_gain: bool
+) -> tuple[Change, float] | None:
+    best: tuple[Change, float] | None = None
+    for column, change in enumerate(changes, start=1):
+        if not len(scores):
+            break
+        dice = float(scores[:, column].mean())
+        helped = float((scores[:, column] > scores[:, 0] + 0.05).mean())
+        if dice < mean_dice + GAIN or (most_must_gain and helped < 0.6):
+            continue
+        if best is None or dice > best[1] + 1e-9:  # at a tie the simpler change, which stands first
+            best = change, dice
+    return best
+
+
+def _dice(
+    reference: Mask, count: int, prediction: Mask, box: Box | None, spacing_mm: Sequence[float], change: Change
+) -> float:
+    """Return the Dice (ε = 1) that a mask would have with the change undone; only its bounding box is looked at."""
+    if box is None:
+        return 1.0 / (count + 1) if not change.inverted else (2 * count + 1) / (count + reference.size + 1)
+    if change.inverted:
+        inside = int(np.count_nonzero(prediction))
+        both = count - int(np.count_nonzero(reference & prediction))
+        return (2 * both + 1) / (count + reference.size - inside + 1)
+    turned = prediction.transpose(change.order)
+    if turned.shape != reference.shape:
+        return 0.0
+    here, there = [], []
+    for axis, source in enumerate(change.order):
+        places = change.places(axis, reference.shape[axis], spacing_mm[axis])
+        kept = np.flatnonzero((places >= box[source][0]) & (places < box[source][1]))
+        if not len(kept):
+            return 1.0 / (count + 1)
+        here.append(slice(int(kept[0]), int(kept[-1]) + 1))
+        there.append(places[kept])
+    undone = turned[np.ix_(*there)]
+    both = int(np.count_nonzero(undone & reference[tuple(here)]))
+    return (2 * both + 1) / (count + int(np.count_nonzero(undone)) + 1)
+
+
+def _fixed() -> list[Change]:
+    """Return the changes that have no size to be estimated, the simplest first."""
+    changes = [Change(words="inverted (hemorrhage 0, the rest 1)", inverted=True)]
+    changes += [
+        Change(words=f"shifted by one slice {word}", shift=(0, 0, by)) for by, word in ((1, "up"), (-1, "down"))
+    ]
+    turns = [
+        Change(words=_turned(order, flip), order=_each(order), flip=_each(flip))
+        for order in permutations(range(3))
+        for flip in product((False, True), repeat=3)
+        if (order, any(flip)) != ((0, 1, 2), False)
+    ]
+    changes += sorted(turns, key=lambda one: (one.order != (0, 1, 2), one.order[2] != 2, sum(one.flip)))
+    for about_centre, axes in product((False, True), (_ALL, _IN_PLANE)):
+        for target in (1.0, 2.0, 0.5):
+            words = f"resampled to {target:g} mm{_where(axes, about_centre=about_centre)}"
+            targets = _each(target if on else None for on in axes)
+            changes.append(Change(words=words, target_mm=targets, about_centre=about_centre))
+        for factor in (0.5, 2.0):
+            words = f"resized by {factor:g}{_where(axes, about_centre=about_centre)}"
+            factors = _each(factor if on else 1.0 for on in axes)
+            changes.append(Change(words=words, factor=factors, about_centre=about_centre))
+    return changes
+
+
+def _estimated(seen: Sequence[_Seen]) -> list[Change]:
+    """Return the common shift and the common factor or spacing that explain best where the predictions lie."""
+    if len(seen) < _FEWEST_CASES:
+        return []
+    reference = np.array([one.reference for one in seen])
+    prediction = np.array([one.prediction for one in seen])
+    spacing_mm = np.array([one.spacing_mm for one in seen])
+    middle = (np.array([one.shape for one in seen]) - 1) / 2
+    changes = []
+    typical = np.round(np.median(prediction - reference, axis=0))
+    for step in sorted(product((0, 1, -1), repeat=3), key=lambda step: sum(map(abs, step))):
+        x, y, z = (int(by) for by in typical + np.array(step))
+        if (x, y, z) != (0, 0, 0):
+            changes.append(Change(words=f"shifted by ({x}, {y}, {z}) voxels", shift=(x, y, z)))
+    for about_centre in (False, True):
+        fixed = middle if about_centre else np.full_like(middle, -0.5)
+        factor = _each(_slope(reference[:, a] - fixed[:, a], prediction[:, a] - fixed[:, a]) for a in range(3))
+        mm = [
+            _slope((reference[:, a] - fixed[:, a]) * spacing_mm[:, a], prediction[:, a] - fixed[:, a]) for a in range(3)
+        ]
+        about = "" if not about_centre else " about the centre"
+        words = f"resized by ({', '.join(f'{one:.3g}' for one in factor)}){about}"
+        changes.append(Change(words=words, factor=factor, about_centre=about_centre))
+        if min(mm) > 0:
+            target = _each(1 / one for one in mm)
+            words = f"resampled to {'x'.join(f'{one:.3g}' for one in target)} mm{about}"
+            changes.append(Change(words=words, target_mm=target, about_centre=about_centre))
+    if len(seen) >= _FEWEST_FOR_LINES:
+        lines = [_line(reference[:, a], prediction[:, a]) for a in range(3)]
+        factor = _each(slope for slope, _ in lines)
+        by = _each(start + 0.5 - 0.5 * slope for slope, start in lines)
+        words = f"resized by ({', '.join(f'{one:.3g}' for one in factor)}) and moved"
+        changes.append(Change(words=words, factor=factor, shift=by))
+    return [replace(one, factor=_each(_tidy(factor) for factor in one.factor)) for one in changes]
+
+
+def _slope(along: Numbers, found: Numbers) -> float:
+    """Return the slope through the origin of least absolute error: the median of ratios, weighted by distance."""
+    kept = np.abs(along) > 1e-9
+    if not kept.any():
+        return 1.0
+    ratio, weight = found[kept] / along[kept], np.abs(along[kept])
+    order = np.argsort(ratio)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(ratio[order][int(np.searchsorted(share, 0.5))])
+
+
+def _line(along: Numbers, found: Numbers) -> tuple[float, float]:
+    """Return Theil and Sen's slope and offset, medians over all pairs of cases; slope 1 where there is no spread."""
+    one, other = np.triu_indices(min(len(along), 300), 1)
+    apart = along[other] - along[one]
+    kept = np.abs(apart) > 1
+    slope = float(np.median((found[other] - found[one])[kept] / apart[kept])) if kept.any() else 1.0
+    return slope, float(np.median(found - slope * along))
+
+
+def _tidy(factor: float) -> float:
+    return 1.0 if abs(factor - 1) < 0.01 else factor
+
+
+def _box(mask: Mask) -> Box | None:
+    """Return the half-open bounds of the voxels set along each axis, or None where there is none."""
+    bounds = []
+    for axes in ((1, 2), (0, 2), (0, 1)):
+        kept = np.flatnonzero(mask.any(axis=axes))
+        if not len(kept):
+            return None
+        bounds.append((int(kept[0]), int(kept[-1]) + 1))
+    return tuple(bounds)
+
+
+def _centroid(mask: Mask, box: Box) -> Numbers:
+    inside = mask[tuple(slice(low, high) for low, high in box)]
+    total = float(np.count_nonzero(inside))
+    sums = [inside.sum(axis=axes, dtype=np.float64) for axes in ((1, 2), (0, 2), (0, 1))]
+    return np.array([low + float((np.arange(len(s)) * s).sum()) / total for (low, _), s in zip(box, sums, strict=True)])
+
+
+def _fills(box: Box, shape: Sequence[int]) -> bool:
+    return all((low, high) == (0, count) for (low, high), count in zip(box, shape, strict=True))
+
+
+def _turned(order: tuple[int, ...], flip: Sequence[bool]) -> str:
+    mirrored = " and ".join(side for side, on in zip(_SIDES, flip, strict=True) if on)
+    if order == (0, 1, 2):
+        about = f" (axis {', '.join(str(axis) for axis in range(3) if flip[axis])})"
+        turned = ", that is turned by 180 degrees in-plane" if tuple(flip) == (True, True, False) else ""
+        return f"mirrored {mirrored}{about}{turned}"
+    if order == (1, 0, 2):
+        upright = " and mirrored top-bottom" if flip[2] else ""
+        if flip[0] != flip[1]:
+            return f"rotated by 90 degrees in-plane{upright}"
+        return f"transposed in-plane (axes 0 and 1 swapped{', both mirrored' if flip[0] else ''}){upright}"
+    return f"transposed (axes in the order {order})" + (f" and mirrored {mirrored}" if mirrored else "")
+
+
+def _where(axes: Sequence[bool], *, about_centre: bool) -> str:
+    return (" in-plane" if not all(axes) else "") + (" about the centre" if about_centre else "")
+
+
+def _each(values: Iterable[T]) -> tuple[T, T, T]:
+    first, second, third = values
+    return first, second, third

@@ -1,0 +1,212 @@
+"""Everything that is wrong with a prediction folder, at once: ids, then headers, then voxels, then the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ich_bench import archive, plain
+from ich_bench.cases import Case, Dataset, Scheme
+from ich_bench.checks import ScoredMask, check_headers, check_ids, check_voxels, whole_submission_warnings
+from ich_bench.errors import Problem, UsageError, VolumeError
+from ich_bench.folds import load_scheme
+from ich_bench.submission import Prediction, read_submission
+from ich_bench.suspects import suspicions
+from ich_bench.volume import mask_sha256, open_mask
+
+__all__ = [
+    "Report",
+    "ScoredMask",
+    "check_headers",
+    "check_ids",
+    "check_voxels",
+    "validate",
+    "whole_submission_warnings",
+]
+
+SUSPECT_BELOW_DICE = 0.5
+Pair = tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `validate` found: every problem, sorted by file; `fine` of the `files` named like masks have none."""
+
+    dataset: str
+    scheme: str
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    files: int
+    fine: int
+    ignored: tuple[str, ...] = ()
+
+    def text(self, folder: str | Path) -> str:
+        """Return the report as lines for a terminal: a headline that counts, then problems, warnings, other files."""
+        count = len(self.problems)
+        head = f"{count or 'no'} problem{'s' * (count != 1)} in {folder} ({self.fine} of {self.files} files are fine)"
+        width = min(40, max((len(problem.where) for problem in self.problems), default=0))
+        lines = [f"  {one.where:<{width}}  {f'{one.what} {one.mend}'.rstrip()}" for one in self.problems]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        if self.ignored:
+            more = f" … ({len(self.ignored)} in all)" if len(self.ignored) > 10 else ""
+            lines.append(f"  not opened: {', '.join(self.ignored[:10])}{more}")
+        return "\n".join([head, *lines])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return {**asdict(self), "problems": [asdict(problem) for problem in self.problems]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """One mask whose header is fine, read: its problem, or what the whole submission is judged by."""
+
+    problem: Problem | None = None
+    scored: ScoredMask | None = None
+    dice: float | None = None  # of a case with hemorrhage
+
+
+def validate(
+    dataset: str | Path | Dataset,
+    folder: str | Path,
+    *,
+    data: str | Path | None = None,
+    scheme: str | None = None,
+    folds: Collection[int] | None = None,
+    labels: Collection[float] | None = None,
+    reference_labels: Collection[float] | None = None,
+    rename: str | None = None,
+    map_file: str | Path | None = None,
+    allow_missing: bool = False,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Return every problem and warning of a prediction folder or zip; nothing is scored or written.
+
+    The arguments are those of `evaluate`. UsageError for an unknown dataset, scheme or fold; InputError for an archive
+    that is refused as a whole.
+    """
+    with ExitStack() as stack:
+        source = Path(folder)
+        root = stack.enter_context(archive.extracted(source)) if source.is_file() else source
+        target, plan = _target(dataset, data, scheme)
+        wanted = _wanted(plan, folds)
+        found = read_submission(
+            root, dataset=target.id, scheme=plan, rename=rename, map_file=Path(map_file) if map_file else None
+        )
+        here = {case.case_id: case for case in target.cases}
+        missing, warnings = check_ids(found, plan, here, wanted, allow_missing=allow_missing)
+        problems = [*found.problems, *missing, *check_headers(found, target)]
+        faulty = {problem.where for problem in problems}
+        tested = {case_id for fold in wanted for case_id in plan.test_cases(fold)}
+        sound = [
+            one for one in found.predictions
+            if one.where not in faulty and one.case_id in here and one.case_id in tested
+            and (one.fold is None or one.fold in wanted)
+        ]  # fmt: skip
+        read = partial(_read, labels=_set(labels), reference_labels=_set(reference_labels))
+        results = list(_mapped(read, [(one, here[one.case_id]) for one in sound], jobs, progress))
+        problems += [result.problem for result in results if result.problem]
+        warnings += [f"masks were changed by `ich-bench {step}`" for step in found.processing]
+        warnings += whole_submission_warnings(result.scored for result in results if result.scored)
+        dice = [result.dice for result in results if result.dice is not None]
+        if dice and sum(dice) / len(dice) < SUSPECT_BELOW_DICE:
+            bleeds = [one for one, result in zip(sound, results, strict=True) if result.dice is not None]
+            pairs = partial(_pairs, bleeds, here, _set(labels), _set(reference_labels))
+            warnings += suspicions(pairs, sum(dice) / len(dice))
+    faulty = {problem.where for problem in problems}
+    return Report(
+        dataset=target.id,
+        scheme=plan.name,
+        problems=tuple(sorted(set(problems))),
+        warnings=tuple(dict.fromkeys(warnings)),
+        files=found.files,
+        fine=sum(one.where not in faulty for one in found.predictions),
+        ignored=found.ignored,
+    )
+
+
+def _target(dataset: str | Path | Dataset, data: str | Path | None, scheme: str | None) -> tuple[Dataset, Scheme]:
+    if isinstance(dataset, Dataset):
+        return dataset, plain.filled(load_scheme(dataset.id, scheme), dataset)
+    return plain.resolve(dataset, data=data, scheme=scheme)
+
+
+def _wanted(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
+    unknown = sorted(set(folds or ()) - set(scheme.folds))
+    if unknown:
+        known = ", ".join(map(str, scheme.folds))
+        raise UsageError(f"there is no fold {', '.join(map(str, unknown))} in {scheme.name}. Known, from 0: {known}.")
+    return scheme.folds if folds is None else tuple(sorted(set(folds)))
+
+
+def _read(
+    item: tuple[Prediction, Case], labels: frozenset[float] | None, reference_labels: frozenset[float] | None
+) -> _Read:
+    one, case = item
+    try:
+        prediction = open_mask(one.path).voxels(labels)
+    except VolumeError as fault:
+        return _Read(problem=fault.at(one.where))
+    try:
+        reference = _reference(case, prediction.shape, reference_labels)
+    except VolumeError as fault:
+        return _Read(problem=fault.at(f"reference of {case.case_id}"))
+    scored = ScoredMask(
+        case_id=case.case_id,
+        has_ich=bool(reference.any()),
+        status="scored" if prediction.any() else "empty_prediction",
+        prediction_sha256=mask_sha256(prediction),
+        reference_sha256=mask_sha256(reference),
+    )
+    both = int(np.count_nonzero(reference & prediction)) if reference.shape == prediction.shape else 0
+    size = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
+    return _Read(scored=scored, dice=(2 * both + 1) / (size + 1) if scored.has_ich else None)
+
+
+def _reference(case: Case, shape: tuple[int, ...], labels: frozenset[float] | None) -> NDArray[np.bool_]:
+    if case.reference is None:
+        return np.zeros(shape, dtype=np.bool_)
+    return open_mask(case.reference, trusted=True).voxels(labels)
+
+
+def _pairs(
+    predictions: Sequence[Prediction],
+    cases: dict[str, Case],
+    labels: frozenset[float] | None,
+    reference_labels: frozenset[float] | None,
+) -> Iterator[Pair]:
+    for one in predictions:
+        case = cases[one.case_id]
+        mask = open_mask(one.path)
+        prediction = mask.voxels(labels)
+        yield _reference(case, prediction.shape, reference_labels), prediction, mask.geometry.spacing_mm
+
+
+def _mapped(
+    read: Callable[[tuple[Prediction, Case]], _Read],
+    items: Sequence[tuple[Prediction, Case]],
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[_Read]:
+    if jobs == 1 or len(items) < 2:
+        results: Iterable[_Read] = map(read, items)
+    else:
+        from joblib import Parallel, delayed
+
+        results = Parallel(n_jobs=min(jobs, len(items)), return_as="generator")(delayed(read)(item) for item in items)
+    for done, result in enumerate(results, start=1):
+        if progress is not None:
+            progress(done, len(items))
+        yield result
+
+
+def _set(labels: Collection[float] | None) -> frozenset[float] | None:
+    return frozenset(labels) if labels else None
