@@ -19,6 +19,6 @@ def markdown(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Return the text as a cell that no spreadsheet takes for a formula; for text only, never for numbers."""
-    kept = "".join(one if one in "\t\r\n" else plain(one) for one in text)
-    return f"'{kept}" if kept.startswith(_FORMULA) else kept
+    """Return the text as one line that no spreadsheet takes for a formula; for text only, never for numbers."""
+    kept = "".join(one if one == "\t" else plain(one) for one in text)
+    return f"'{kept}" if text.startswith(_FORMULA) else kept

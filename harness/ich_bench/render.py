@@ -18,9 +18,9 @@ from ich_bench.summary import LowCase, RunSummary, Summary
 
 __all__ = ["case_table", "csv_rows", "json_rows", "render", "side_by_side"]
 
-NO_RANKING = """Mean ± SD on ich; mm and volumes: median; clean: healthy volumes without a false
-positive. Sorted by mean dice on ich, then by name. This is not a ranking: no
-test has been made."""
+NO_RANKING = """Mean ± SD on ich, a median where no SD stands; clean: healthy volumes without a
+false-positive voxel. Sorted by mean dice on ich, then by name. This is not a
+ranking: no test has been made."""
 _BLANK = "–"
 _NOTHING = describe(np.array([]))
 _DECIMALS = {"": 3, "mm": 1, "mL": 2, "count": 1, "yes/no": 3}
@@ -186,14 +186,13 @@ def _parts(run: RunSummary) -> Iterator[Block]:
     ]
     heads = ["median " + _named(name) if COLUMNS[name].summary == "median" else name for name in names]
     yield Block(header=("part of ich", "n", *heads, *(("detected",) if detected else ())), rows=tuple(rows))
-    yield Block(
-        header=("fold", *(str(fold.fold) for fold in run.folds)),
-        rows=(
-            ("dice on ich", *(_number(fold.dice, "dice") for fold in run.folds)),
-            ("n", *(str(fold.n) for fold in run.folds)),
-            ("median mL", *(_number(fold.median_volume_ref_ml, "hd95") for fold in run.folds)),
-        ),
-    )
+    folds = [
+        ("dice (ich)", *(_number(fold.dice, "dice") for fold in run.folds)),
+        ("n", *(str(fold.n) for fold in run.folds)),
+    ]
+    if any(not math.isnan(fold.median_volume_ref_ml) for fold in run.folds):
+        folds.append(("median mL", *(_number(fold.median_volume_ref_ml, "hd95") for fold in run.folds)))
+    yield Block(header=("fold", *(str(fold.fold) for fold in run.folds)), rows=tuple(folds))
 
 
 def _closing(run: RunSummary, escape: Escape) -> Iterator[tuple[str, str]]:
@@ -216,7 +215,7 @@ def _together(text: str) -> str:
 def _comparison(runs: Sequence[tuple[str, RunSummary]]) -> Block:
     metrics = runs[0][1].cohort("ich").metrics
     names = [name for name in _NATIVE_COLUMNS if name in metrics]
-    names = names if len(names) == len(_NATIVE_COLUMNS) else list(metrics)[:4]
+    names = names if len(names) == len(_NATIVE_COLUMNS) else list(metrics)[: 2 if runs[0][1].pooled else 4]
     detected = any(run.cohort("ich").detected for _, run in runs)
     healthy = any(cohort.name == "healthy" and cohort.volumes for _, run in runs for cohort in run.cohorts)
     rows = []
