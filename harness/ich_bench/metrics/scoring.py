@@ -59,7 +59,6 @@ def score(
 
     diagonal_mm = math.sqrt(sum((n * step) ** 2 for n, step in zip(true.shape, spacing, strict=True)))
     empty_mm = diagonal_mm if chosen.empty_distance_mm is None else chosen.empty_distance_mm
-    true, predicted = _counted(true, predicted, chosen, legacy_dilation=legacy_dilation)
 
     size = true.size
     box = union_box(true, predicted) or (slice(0, 1), slice(0, 1), slice(0, 1))
