@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,5 +34,16 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value  # a function of the same name wins over the submodule from now on
+    globals()[name] = value
     return value
+
+
+class _Face(ModuleType):
+    """The package: `ich_bench.evaluate` is the function, also once the module of the same name has been imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):  # importing a submodule sets it on its package
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

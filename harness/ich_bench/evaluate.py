@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import ich_bench
-from ich_bench import store, validate
+from ich_bench import checks, store
 from ich_bench.errors import IchBenchError, Problem
 from ich_bench.job import Job, Options, opened, refusal
 from ich_bench.journal import Journal, key_of
@@ -175,7 +175,7 @@ def _row(job: Job, task: Task, outcome: Outcome) -> dict[str, Any]:
 
 def _provenance(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]) -> dict[str, Any]:
     facts = [
-        validate.ScoredMask(
+        checks.ScoredMask(
             case_id=row["case_id"],
             has_ich=row["has_ich"],
             status=row["status"],
@@ -184,7 +184,7 @@ def _provenance(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Out
         )
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
-    warnings = [*job.warnings, *validate.whole_submission_warnings(facts), *_suspicions(job, rows)]
+    warnings = [*job.warnings, *checks.whole_submission_warnings(facts), *_suspicions(job, rows)]
     profile = PROFILES[job.how.profile]
     return {
         "suite": SUITE,

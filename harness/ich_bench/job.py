@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ich_bench import archive, plain, validate
+from ich_bench import archive, checks, plain
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError, did_you_mean
 from ich_bench.metrics.profiles import PROFILES
@@ -95,7 +95,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
     )
     name = source.resolve().stem if source.is_file() else source.resolve().name
     present = [case.case_id for case in target.cases]
-    missing, warnings = validate.check_ids(found, scheme, present, folds, allow_missing=options.allow_missing)
+    missing, warnings = checks.check_ids(found, scheme, present, folds, allow_missing=options.allow_missing)
     how = How(
         profile=options.profile,
         legacy_dilation=options.legacy_dilation,
@@ -105,11 +105,11 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
     )
     tasks = _tasks(target, scheme, found, folds, how)
     used = replace(found, predictions=tuple(task.prediction for task in tasks if task.prediction is not None))
-    problems = [*found.problems, *missing, *validate.check_headers(used, target)]
+    problems = [*found.problems, *missing, *checks.check_headers(used, target)]
     if problems:
         faulty = {problem.where for problem in problems}
         sound = [prediction for prediction in used.predictions if prediction.where not in faulty]
-        problems += validate.check_voxels(sound, target, labels=how.labels)
+        problems += checks.check_voxels(sound, target, labels=how.labels)
         raise refusal(problems, source, len(found.predictions))
     if not any(task.prediction for task in tasks):
         raise IchBenchError(
