@@ -1,7 +1,7 @@
 """Which datasets there are, and how the files of a download become a `Dataset`.
 
 One file a dataset: a module here with `CARD` and `find(source)`. Its id is the file's name with `_` written as `-`, so
-that a new dataset is a new file (and its folds), and no file is edited. A drawn dataset also has `home()`: the folder
+that a new dataset is a new file (and its folds), and no file is edited. A drawn dataset also has `make()`: the folder
 its heads lie in, drawn on first use; then no download is looked for.
 """
 
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Protocol, cast
 
 from ich_bench.cases import Card, Case, Dataset
-from ich_bench.datasets.found import Found, entries, natural
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, entries, natural
 from ich_bench.errors import IchBenchError, Problem, UsageError, did_you_mean
 from ich_bench.folds import load_scheme
 from ich_bench.places import data_folder
@@ -70,8 +70,8 @@ def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
 
 def where(dataset_id: str, source: Path | None = None) -> Path:
     """Return the folder of a dataset on this machine; a drawn dataset is drawn there on first use."""
-    home = getattr(reader(dataset_id), "home", None)
-    folder: Path = home() if source is None and home is not None else data_folder(dataset_id, source)
+    make = getattr(reader(dataset_id), "make", None)
+    folder: Path = make() if source is None and make is not None else data_folder(dataset_id, source)
     return folder
 
 
@@ -82,6 +82,13 @@ def reader(dataset_id: str) -> Reader:
         raise UsageError(f"there is no dataset {dataset_id!r}. {did_you_mean(dataset_id, DATASETS)}")
     module: ModuleType = importlib.import_module(f"{__name__}.{dataset_id.replace('-', '_')}")
     return cast(Reader, module)
+
+
+def expected(dataset_id: str) -> tuple[Expected, dict[str, ExpectedCase]]:
+    """Return what a whole download of a dataset should hold, in all and case by case, as far as it is known."""
+    module = reader(dataset_id)
+    by_case = getattr(module, "expected_cases", None)
+    return getattr(module, "EXPECTED", Expected()), {} if by_case is None else by_case()
 
 
 def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:

@@ -32,6 +32,7 @@ LABELS = {
     "subdural": "sdh",
     "subarachnoid": "sah",
 }
+EXPECTED = {"slices": 752_803, "labelled_slices": 752_803, "labelled_slices_with_ICH": 107_933}
 HELD_OUT_SLICES = 5000  # Spahr 2023, Sec. 2.6
 _TAGS: list[str] = [
     *("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"),
@@ -176,7 +177,7 @@ def by_series(slices: Iterable[Slice]) -> dict[str, tuple[Slice, ...]]:
 def read_slices(
     pool: Pool, slice_ids: Iterable[str], broken: list[Problem]
 ) -> Iterator[tuple[str, npt.NDArray[np.int16] | npt.NDArray[np.float32]]]:
-    """Yield (id, HU) of each slice, (rows, columns) as in the file, the 12-bit defect mended; broken files are noted."""
+    """Yield (id, HU) of each slice, (rows, columns) as in the file, the 12-bit defect mended; broken files noted."""
     with pool.opened() as read:
         for slice_id in slice_ids:
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ich_bench.cases import SUBTYPES, Card, Case
 from ich_bench.datasets import _cq500
-from ich_bench.datasets.found import Found, entries, natural, nifti_files
+from ich_bench.datasets.found import ExpectedCase, Found, entries, natural, nifti_files
 from ich_bench.errors import Problem
 from ich_bench.folds import load_scheme
 
@@ -41,6 +41,11 @@ CARD = Card(
 )
 
 _UNWANTED = re.compile(r"bone|contrast|post|angio|cta|scout|topo|local", re.IGNORECASE)
+
+
+def expected_cases() -> dict[str, ExpectedCase]:
+    """Return what is known of each case without the data: none holds hemorrhage."""
+    return {row.case_id: ExpectedCase(has_ich=False) for row in load_scheme("cq500-negative").rows}
 
 
 def find(source: Path) -> Found:

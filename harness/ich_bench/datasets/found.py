@@ -21,6 +21,28 @@ class Found:
     notes: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a whole download holds, as far as it is known; None where it is not. Ranges are (least, most)."""
+
+    shape_xy: tuple[int, int] | None = None
+    slices: tuple[int, int] | None = None
+    slices_total: int | None = None
+    slices_positive: int | None = None
+    in_plane_mm: tuple[float, float] | None = None
+    spacing_z_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedCase:
+    """What one case should be, as far as it is known; None where it is not."""
+
+    has_ich: bool | None = None
+    shape: tuple[int, int, int] | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    lesion_ml: float | None = None
+
+
 def is_junk(path: Path) -> bool:
     """Return whether a path is what macOS or a file manager left behind: `__MACOSX`, `._name`, `.DS_Store` and such."""
     return path.name == "__MACOSX" or path.name.startswith(".") or path.name.casefold() in {"thumbs.db", "desktop.ini"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ich_bench.cases import SUBTYPES, Card, Case
-from ich_bench.datasets.found import Found, around, first, nifti_files
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files
 from ich_bench.errors import IchBenchError, Problem
 
 CARD = Card(
@@ -43,6 +43,16 @@ CARD = Card(
     ),
 )
 
+EXPECTED = Expected(
+    shape_xy=(512, 512),
+    slices=(31, 58),
+    slices_total=2814,
+    slices_positive=318,
+    in_plane_mm=(0.314, 0.488),
+    spacing_z_mm=(5.0, 5.0),
+)
+
+_WITH_ICH = {*range(49, 54), 58, *range(66, 95), 97}
 _COLUMNS = {
     "intraventricular": "ivh",
     "intraparenchymal": "iph",
@@ -62,6 +72,11 @@ class Patient:
     case_id: str
     age_years: float | None
     subtypes: Mapping[str, bool]
+
+
+def expected_cases() -> dict[str, ExpectedCase]:
+    """Return what is known of each case without the data: which 36 hold hemorrhage."""
+    return {f"{n:03}": ExpectedCase(has_ich=n in _WITH_ICH) for n in (*range(49, 59), *range(66, 131))}
 
 
 def find(source: Path) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ich_bench.cases import Card, Case
-from ich_bench.datasets.found import Found, around, first, nifti_files
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files
 from ich_bench.errors import Problem
 
 CARD = Card(
@@ -35,6 +35,20 @@ CARD = Card(
         "this.",
     ),
 )
+
+EXPECTED = Expected(
+    shape_xy=(512, 512),
+    slices=(24, 40),
+    slices_total=2981,
+    slices_positive=893,
+    in_plane_mm=(0.371, 0.599),
+    spacing_z_mm=(4.397, 5.435),
+)
+
+
+def expected_cases() -> dict[str, ExpectedCase]:
+    """Return what is known of each case without the data: all hold hemorrhage."""
+    return {f"{number:03}": ExpectedCase(has_ich=True) for number in range(1, 101)}
 
 
 def find(source: Path) -> Found:

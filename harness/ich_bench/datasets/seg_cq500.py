@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from ich_bench.cases import Card, Case
 from ich_bench.datasets import _cq500
-from ich_bench.datasets.found import Found, around, entries, first, nifti
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, entries, first, nifti
 from ich_bench.errors import Problem
 
 CARD = Card(
@@ -39,6 +41,14 @@ CARD = Card(
     ),
 )
 
+EXPECTED = Expected(shape_xy=(512, 512), slices_total=11175)
+
+
+def expected_cases() -> dict[str, ExpectedCase]:
+    """Return the published geometry and lesion volume of each case (public audit reports of the same files)."""
+    with Path(__file__).with_name("seg_cq500_expected.csv").open(newline="") as table:
+        return {row["case_id"]: _expected_case(row) for row in csv.DictReader(table)}
+
 
 def find(source: Path) -> Found:
     """Return the cases under the folder that holds `CQ500-CT-<N>/` folders; a case needs both CT and mask."""
@@ -62,3 +72,15 @@ def _case(name: str, folder: Path, reads: dict[str, _cq500.Read], notes: list[Pr
         return None
     subtypes = reads[name].majority if name in reads else None
     return Case(case_id=name, patient_id=name, ct=ct, reference=mask, subtypes=subtypes)
+
+
+def _expected_case(row: Mapping[str, str]) -> ExpectedCase:
+    shape, spacing = (
+        [row[f"{kind}_{axis}{unit}"] for axis in "xyz"] for kind, unit in (("shape", ""), ("spacing", "_mm"))
+    )
+    return ExpectedCase(
+        has_ich=True,
+        shape=(int(shape[0]), int(shape[1]), int(shape[2])),
+        spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        lesion_ml=float(row["lesion_ml"]),
+    )

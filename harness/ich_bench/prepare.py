@@ -1,0 +1,190 @@
+"""Is this download whole and as expected? Every case is opened; nothing is copied or altered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ich_bench.casefacts import CaseFacts, look, unlike, unlike_in_all
+from ich_bench.composition import composition as composition
+from ich_bench.datasets import card, expected, load_dataset
+from ich_bench.duplicates import Thumbnail, similar
+from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
+from ich_bench.folds import load_scheme
+from ich_bench.places import config_folder, remember, write_json
+
+Progress = Callable[[int, int], None]
+_NO_PATIENT_IDS = ("instance2022", "cq500-negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A download as found: facts case by case, what differs from the card, and what else is worth knowing.
+
+    `dataset_sha256` is that of the lines `case_id,reference_sha256` of the cases in fold-file order; `complete` says
+    whether these are all cases. `pool` holds the counts of a pool for pre-training, which has no cases.
+    """
+
+    dataset: str
+    source: Path
+    cases: tuple[CaseFacts, ...] = ()
+    differences: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    dataset_sha256: str | None = None
+    complete: bool = False
+    pool: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """Return all that is to be told: the differences from the card, then the remarks."""
+        return (*self.differences, *self.remarks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {**asdict(self), "source": str(self.source), "expected_cases": card(self.dataset).cases}
+
+    def text(self) -> str:
+        """Return the summary for a terminal: counts, then every difference, then the remarks."""
+        lines = [f"{self.dataset} in {self.source}", *(self._pool_lines() if self.pool else self._case_lines())]
+        if not self.differences:
+            lines.append("as the card says: nothing is missing or unexpected.")
+        else:
+            lines.append(f"{len(self.differences)} difference{'s' * (len(self.differences) != 1)} from the card:")
+            lines += [f"  {problem}" for problem in self.differences]
+        if self.remarks:
+            lines += ["worth knowing:", *(f"  {problem}" for problem in self.remarks)]
+        lines.append(f"the folder is remembered: `--data` is no longer needed for {self.dataset}.")
+        return "\n".join(lines)
+
+    def _case_lines(self) -> list[str]:
+        ich = sum(case.has_ich for case in self.cases)
+        slices = sum(case.shape[2] for case in self.cases)
+        return [
+            f"{len(self.cases)} of {card(self.dataset).cases} cases: {ich} with ICH, {len(self.cases) - ich} without",
+            f"{slices} slices, {sum(case.slices_positive for case in self.cases)} with ICH; "
+            f"{sum(case.lesion_ml for case in self.cases):.1f} mL in all",
+            f"sha256 {self.dataset_sha256}" + ("" if self.complete else " (of the cases checked, not of all)"),
+        ]
+
+    def _pool_lines(self) -> list[str]:
+        return [f"{count} {name.replace('_', ' ')}" for name, count in self.pool.items()]
+
+
+def prepare(
+    dataset_id: str,
+    source: Path,
+    *,
+    strict: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Return what a download holds, checked case by case, and remember its folder.
+
+    Every mask and CT is read to its end, where it lies. The index (the facts case by case) goes to the user's
+    configuration folder, for `ich-bench folds`.
+
+    Args:
+        dataset_id: One of `ich_bench.datasets.DATASETS`.
+        source: The download's folder; one or two levels too high or too low will do. For `rsna` also its zip.
+        strict: Any difference from the card is an error, and nothing is remembered.
+        limit: Check only so many cases, in fold-file order (`rsna`: so many slices).
+        progress: Called with (done, total).
+
+    Raises:
+        IchBenchError: no case is found. InputError: `strict`, and there are differences; all of them are listed.
+    """
+    source = source.expanduser()
+    if not source.exists():
+        raise IchBenchError(f"--source {source}: there is no such folder.")
+    prepared = _pool(source, limit, progress) if card(dataset_id).pool else _cases(dataset_id, source, limit, progress)
+    if strict and prepared.differences:
+        count = len(prepared.differences)
+        raise InputError(f"{count} difference{'s' * (count != 1)} from the card of {dataset_id}", prepared.differences)
+    write_json(config_folder() / "index" / f"{dataset_id}.json", prepared.as_dict())
+    remember(dataset_id, source)
+    return prepared
+
+
+def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress | None) -> Prepared:
+    dataset = load_dataset(dataset_id, source)
+    wanted = dataset.cases[:limit]
+    in_all, by_case = expected(dataset_id)
+    facts: list[CaseFacts] = []
+    odd, remarks = list(dataset.notes), []
+    thumbnails: dict[str, Thumbnail] = {}
+    for done, case in enumerate(wanted, start=1):
+        try:
+            one, small, unequal = look(case, keep_thumbnail=dataset_id in _NO_PATIENT_IDS)
+        except VolumeError as fault:
+            odd.append(fault.at(case.case_id))
+        else:
+            facts.append(one)
+            if small is not None:
+                thumbnails[case.case_id] = small
+            remarks += [Problem(where=case.case_id, what=f"mask and CT: {words}") for words in unequal]
+            odd += [Problem(where=case.case_id, what=words) for words in unlike(one, by_case.get(case.case_id), in_all)]
+        if progress is not None:
+            progress(done, len(wanted))
+    complete = [one.case_id for one in facts] == [row.case_id for row in load_scheme(dataset_id).rows]
+    if limit is None or len(wanted) == card(dataset_id).cases:
+        odd += [Problem(where=dataset_id, what=words) for words in unlike_in_all(card(dataset_id), facts, in_all)]
+    remarks += [_alike(*pair) for pair in similar(thumbnails)]
+    lines = "".join(f"{one.case_id},{one.reference_sha256}\n" for one in facts)
+    return Prepared(
+        dataset=dataset_id,
+        source=source.resolve(),
+        cases=tuple(facts),
+        differences=tuple(odd),
+        remarks=tuple(remarks),
+        dataset_sha256=hashlib.sha256(lines.encode()).hexdigest(),
+        complete=complete,
+    )
+
+
+def _alike(a: str, b: str, correlation: float) -> Problem:
+    return Problem(
+        where=f"{a} and {b}",
+        what=f"look like the same head (thumbnails correlate at {correlation:.3f}).",
+        mend="The folds stay as they are. Look at both: one fold may train on what another tests.",
+    )
+
+
+def _pool(source: Path, limit: int | None, progress: Progress | None) -> Prepared:
+    from ich_bench.datasets import _pool as pool
+
+    found = pool.open_pool(source)
+    odd: list[Problem] = []
+    counts = {"slices": len(found.slices)}
+    if found.table is None:
+        odd.append(Problem(where=pool.TABLE, what="was not found: there are no labels.", mend="Download it too."))
+    else:
+        table, notes = pool.labels(found)
+        counts |= {"labelled_slices": len(table), "labelled_slices_with_ICH": int(table["any"].sum())}
+        odd += [Problem(where=note.where, what=note.what, mend=note.mend) for note in notes]
+        unlabelled = len(found.slices.keys() - set(table.index))
+        if unlabelled:
+            odd.append(Problem(where=pool.TABLE, what=f"has no label for {unlabelled} slices that are here."))
+        absent = len(set(table.index) - found.slices.keys())
+        if absent:
+            odd.append(Problem(where=pool.FOLDER, what=f"lacks {absent} slices that {pool.TABLE} names."))
+    slices, broken = pool.headers(found, limit=limit, progress=progress)
+    counts |= {
+        "slices_checked": len(slices) + len(broken),
+        "slices_that_cannot_be_read": len(broken),
+        "series": len(pool.by_series(slices)),
+        "patients": len({one.patient_id for one in slices}),
+        "slices_with_the_12-bit_defect": sum(one.wrapped for one in slices),
+    }
+    for what, wanted in pool.EXPECTED.items():
+        if what in counts and counts[what] != wanted:
+            odd.append(Problem(where="rsna", what=f"{counts[what]} {what.replace('_', ' ')}; the card says {wanted}."))
+    return Prepared(
+        dataset="rsna",
+        source=source.resolve(),
+        differences=(*odd, *broken),
+        complete=limit is None and not odd,
+        pool=counts,
+    )
