@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from dataclasses import asdict
 from typing import Any
 
@@ -52,7 +53,8 @@ def one(dataset: str) -> str:
         f"page       {about.url}",
         f"cite       {about.citation}",
     ]
-    return "\n".join([*lines, *(f"beware     {caveat}" for caveat in about.caveats)])
+    lines += [f"beware     {caveat}" for caveat in about.caveats]
+    return "\n".join(line for long in lines for line in _wrapped(long))
 
 
 def one_json(dataset: str) -> dict[str, Any]:
@@ -79,6 +81,10 @@ def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int, fo
     if format == "csv":
         return _csv(plan, train, budget, draw)
     return _table(plan, train, budget, draw)
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, width=100, subsequent_indent=" " * 11, break_long_words=False) or [""]
 
 
 _PUBLISH = {
@@ -145,7 +151,7 @@ def _csv(plan: Scheme, train: dict[int, tuple[str, ...]], budget: int | None, dr
 
 
 def _table(plan: Scheme, train: dict[int, tuple[str, ...]], budget: int | None, draw: int) -> str:
-    from ich_bench.prepare import composition
+    from ich_bench.composition import composition
 
     leaky = "  LEAKY: never ranked" if plan.leaky else ""
     others = ", ".join(name for name in schemes_of(plan.dataset) if name != plan.name)
