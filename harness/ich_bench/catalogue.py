@@ -84,7 +84,9 @@ def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int, fo
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line, width=100, subsequent_indent=" " * 11, break_long_words=False) or [""]
+    return textwrap.wrap(
+        line, width=100, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False
+    ) or [""]
 
 
 _PUBLISH = {
@@ -164,8 +166,6 @@ def _table(plan: Scheme, train: dict[int, tuple[str, ...]], budget: int | None, 
         lines.append(f"budget {budget} %, draw {draw}, sha256 {budget_sha256(plan.dataset, plan.name)}")
     lines += ["", composition(plan), ""]
     for fold in plan.folds:
-        if budget is not None:
-            lines.append(f"fold {fold}  train {len(train[fold])}: {' '.join(train[fold])}")
-        else:
-            lines.append(f"fold {fold}  test {len(plan.test_cases(fold))}: {' '.join(plan.test_cases(fold))}")
+        part, cases = ("test", plan.test_cases(fold)) if budget is None else ("train", train[fold])
+        lines += _wrapped(f"fold {fold}  {part} {len(cases)}: {' '.join(cases)}")
     return "\n".join([*lines, "", *([f"other schemes: {others}"] if others else [])]).rstrip()
