@@ -87,6 +87,12 @@ def unlike(one: CaseFacts, case: ExpectedCase | None, in_all: Expected) -> Itera
     case = case or ExpectedCase()
     if case.has_ich is not None and one.has_ich != case.has_ich:
         yield "has an empty mask; the card says ICH." if case.has_ich else "holds ICH; the card says none."
+    if in_all.tables_agree and one.subtypes is not None and any(one.subtypes.values()) != one.has_ich:
+        yield (
+            "holds ICH in its mask but not in its table."
+            if one.has_ich
+            else "holds ICH in its table but not in its mask."
+        )
     if case.shape is not None and one.shape != case.shape:
         yield f"has {shape_text(one.shape)} voxels; {shape_text(case.shape)} are published."
     elif case.shape is None and in_all.shape_xy is not None and one.shape[:2] != in_all.shape_xy:

@@ -1,7 +1,7 @@
 """Which datasets there are, and how the files of a download become a `Dataset`.
 
 One file a dataset: a module here with `CARD` and `find(source)`. Its id is the file's name with `_` written as `-`, so
-that a new dataset is a new file (and its folds), and no file is edited. A drawn dataset also has `make()`: the folder
+that a new dataset is a new file (and its folds), and no file is edited. A drawn dataset also has `home()`: the folder
 its heads lie in, drawn on first use; then no download is looked for.
 """
 
@@ -70,8 +70,8 @@ def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
 
 def where(dataset_id: str, source: Path | None = None) -> Path:
     """Return the folder of a dataset on this machine; a drawn dataset is drawn there on first use."""
-    make = getattr(reader(dataset_id), "make", None)
-    folder: Path = make() if source is None and make is not None else data_folder(dataset_id, source)
+    home = getattr(reader(dataset_id), "home", None)
+    folder: Path = home() if source is None and home is not None else data_folder(dataset_id, source)
     return folder
 
 

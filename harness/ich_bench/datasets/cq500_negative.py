@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ich_bench.cases import SUBTYPES, Card, Case
 from ich_bench.datasets import _cq500
-from ich_bench.datasets.found import ExpectedCase, Found, entries, natural, nifti_files
+from ich_bench.datasets.found import ExpectedCase, Found, around, entries, is_nifti, natural, nifti_files
 from ich_bench.errors import Problem
 from ich_bench.folds import load_scheme
 
@@ -53,13 +53,14 @@ def find(source: Path) -> Found:
     notes: list[Problem] = []
     listed = {row.case_id for row in load_scheme("cq500-negative").rows}
     places: dict[str, Path] = {}
-    for folder in (source, *(path for path in entries(source) if path.is_dir() and not _cq500.case_id(path.name))):
-        for path in entries(folder):
-            name = _cq500.case_id(path.name)
-            if name in listed and (path.is_dir() or path.name in _file_names(folder)):
-                places.setdefault(name, path)
-    if not places and (name := _cq500.case_id(source.name)) is not None and source.is_dir():
-        places = {name: source} if name in listed else {}
+    for folders in (list(around(source, up=0)), list(around(source, up=2, down=0))[1:]):
+        for folder in folders:
+            for path in entries(folder):
+                name = _cq500.case_id(path.name)
+                if name in listed and (path.is_dir() or is_nifti(path)):
+                    places.setdefault(name, path)
+        if places:
+            break
     cases: dict[str, Case] = {}
     for name in sorted(places, key=natural):
         ct = places[name] if places[name].is_file() else best_series(places[name])
@@ -104,10 +105,6 @@ def _thickness_mm(path: Path) -> float:
         return float(header.SliceThickness)
     except (AttributeError, TypeError, ValueError, OSError, pydicom.errors.InvalidDicomError):
         return float("inf")
-
-
-def _file_names(folder: Path) -> set[str]:
-    return {path.name for paths in nifti_files(folder).values() for path in paths[:1]}
 
 
 def _compare_with_reads(source: Path, listed: set[str], notes: list[Problem]) -> None:

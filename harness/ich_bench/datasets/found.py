@@ -31,6 +31,7 @@ class Expected:
     slices_positive: int | None = None
     in_plane_mm: tuple[float, float] | None = None
     spacing_z_mm: tuple[float, float] | None = None
+    tables_agree: bool = False  # subtypes of a volume are marked exactly where its mask is not empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,11 @@ def around(source: Path, *, up: int = 2, down: int = 2) -> Iterator[Path]:
         yield from below
         level = below
     yield from list(source.resolve().parents)[:up]
+
+
+def is_nifti(path: Path) -> bool:
+    """Return whether a path is a file named like NIfTI."""
+    return path.name.endswith(_SUFFIXES) and path.is_file()
 
 
 def nifti(folder: Path, stem: str) -> tuple[Path, ...]:

@@ -50,6 +50,7 @@ EXPECTED = Expected(
     slices_positive=318,
     in_plane_mm=(0.314, 0.488),
     spacing_z_mm=(5.0, 5.0),
+    tables_agree=True,
 )
 
 _WITH_ICH = {*range(49, 54), 58, *range(66, 95), 97}
