@@ -273,7 +273,7 @@ def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry
     if affine is None or not np.isfinite(affine).all():
         raise VolumeError("its affine holds values that are not numbers.", _MEND_WRITE)
     lengths = np.sqrt((affine[:3, :3].astype(np.float64) ** 2).sum(axis=0))
-    if not (lengths > 0).all() or Geometry.of(shape, affine).voxel_volume_mm3 < 1e-3 * lengths.prod():
+    if not (lengths > 1e-5).all() or Geometry.of(shape, affine).voxel_volume_mm3 < 1e-3 * lengths.prod():
         raise VolumeError("its affine is singular: it flattens the volume to a plane.", _MEND_WRITE)
     return Geometry.of(shape, affine, qform if coded_s else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -259,7 +260,8 @@ def _write(path: Path, values: npt.NDArray[Any], geometry: Geometry) -> None:
     except OSError as fault:
         raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the reason it could not be written is the one to tell
+            part.unlink(missing_ok=True)
 
 
 def _nifti_bytes(values: npt.NDArray[Any], geometry: Geometry) -> bytes:
