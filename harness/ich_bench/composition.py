@@ -45,7 +45,12 @@ def known_facts(dataset_id: str) -> dict[str, dict[str, Any]]:
     facts: dict[str, dict[str, Any]] = {}
     for case_id, case in cases.items():
         spacing = case.spacing_mm[2] if case.spacing_mm else z_mm[0] if thick and z_mm else None
-        facts[case_id] = {"has_ich": case.has_ich, "spacing_z_mm": spacing, "lesion_ml": case.lesion_ml}
+        facts[case_id] = {
+            "has_ich": case.has_ich,
+            "spacing_z_mm": spacing,
+            "lesion_ml": case.lesion_ml,
+            "subtypes": case.subtypes,
+        }
     path = config_folder() / "index" / f"{dataset_id}.json"
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))["cases"]

@@ -42,6 +42,7 @@ class ExpectedCase:
     shape: tuple[int, int, int] | None = None
     spacing_mm: tuple[float, float, float] | None = None
     lesion_ml: float | None = None
+    subtypes: Mapping[str, bool] | None = None
 
 
 def is_junk(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ich_bench.cases import SUBTYPES, Card, Case
-from ich_bench.datasets.found import Found
+from ich_bench.datasets.found import ExpectedCase, Found
 from ich_bench.errors import Problem
 
 CARD = Card(
@@ -33,6 +33,16 @@ def home() -> Path:
     from ich_bench.phantom.mini import phantom_mini
 
     return phantom_mini()
+
+
+def expected_cases() -> dict[str, ExpectedCase]:
+    """Return what is known of each head without drawing it: its bleeds."""
+    from ich_bench.phantom.mini import FROZEN, read_table
+
+    return {
+        case_id: ExpectedCase(has_ich=row["has_ich"] == "1", subtypes={name: row[name] == "1" for name in SUBTYPES})
+        for case_id, row in read_table(FROZEN).items()
+    }
 
 
 def find(source: Path) -> Found:
