@@ -13,10 +13,11 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.bool_]
 Pair = tuple[Mask, Mask, tuple[float, float, float]]
 Numbers = npt.NDArray[np.float64]
-Box = tuple[tuple[int, int], ...]
 T = TypeVar("T")
 
 GAIN = 0.2
+SURE_DICE = 0.7  # what undoing a rare change must reach where there is only one case to judge by
+_MOST_POINTS = 20_000  # voxels of a mask that are looked at; a larger mask is sampled
 _FEWEST_CASES = 3  # fewer, and what is estimated over the cohort is a fit to each single case
 _FEWEST_FOR_LINES = 8  # the same for a slope and an offset along each axis
 _SIDES = ("left-right", "front-back", "top-bottom")
@@ -40,25 +41,51 @@ class Change:
     target_mm: tuple[float | None, float | None, float | None] = (None, None, None)
     about_centre: bool = False
     inverted: bool = False
+    common: bool = False  # so frequent a mistake that a gain on a single case is enough to name it
+
+    @property
+    def moves(self) -> bool:
+        """Return whether it is a shift or a resizing, not a turn."""
+        return not self.inverted and self.order == (0, 1, 2) and not any(self.flip)
 
     def places(self, axis: int, count: int, spacing_mm: float) -> npt.NDArray[np.int64]:
         """Return, for each undone voxel of an axis, the voxel of the mask that it is taken from; may lie outside."""
+        at = self.taken_from(axis, np.arange(count, dtype=np.float64), count, spacing_mm)
+        nearest: npt.NDArray[np.int64] = np.floor(at + 0.5 + 1e-9).astype(np.int64)
+        return np.asarray(count - 1 - nearest) if self.flip[axis] else nearest
+
+    def taken_from(self, axis: int, at: Numbers, count: Numbers | float, spacing_mm: Numbers | float) -> Numbers:
+        """Return the position in the mask of undone positions along an axis, before rounding and mirroring."""
         target = self.target_mm[axis]
         scale = self.factor[axis] if target is None else spacing_mm / target
         fixed = (count - 1) / 2 if self.about_centre else -0.5
-        at = (np.arange(count) - fixed) * scale + fixed + self.shift[axis]
-        nearest: npt.NDArray[np.int64] = np.floor(at + 0.5 + 1e-9).astype(np.int64)
-        return np.asarray(count - 1 - nearest) if self.flip[axis] else nearest
+        return np.asarray((at - fixed) * scale + fixed + self.shift[axis])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """Where a reference and its prediction lie, in voxels; all that is kept of a pair between two passes."""
+    """Where references and predictions lie (cases × axes, in voxels): all that is kept of the pairs."""
 
     reference: Numbers
     prediction: Numbers
     shape: Numbers
     spacing_mm: Numbers
+
+    def explained_by(self, change: Change) -> bool:
+        """Return whether a shift or resizing halves how far the predictions' centres lie from where they should."""
+        at = [change.taken_from(a, self.reference[:, a], self.shape[:, a], self.spacing_mm[:, a]) for a in range(3)]
+        before = np.linalg.norm((self.prediction - self.reference) * self.spacing_mm, axis=1)
+        after = np.linalg.norm((self.prediction - np.array(at).T) * self.spacing_mm, axis=1)
+        return len(before) > 0 and bool(np.median(after) <= np.median(before) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Points:
+    """The voxels of a mask: their number, and the indices (3, n) of a regular sample of them."""
+
+    count: int
+    at: npt.NDArray[np.int64]
+    weight: float
 
 
 def suspicions(pairs: Callable[[], Iterable[Pair]], mean_dice: float) -> tuple[str, ...]:
@@ -74,11 +101,11 @@ def suspicions(pairs: Callable[[], Iterable[Pair]], mean_dice: float) -> tuple[s
     """
     fixed = _fixed()
     scores, seen = _scored(pairs(), fixed)
-    best = _best(fixed, scores, mean_dice, most_must_gain=False)
+    best = _best(fixed, scores, mean_dice, seen)
     estimated = _estimated(seen)
     if estimated:
         scores, _ = _scored(pairs(), estimated)
-        found = _best(estimated, scores, mean_dice, most_must_gain=True)
+        found = _best(estimated, scores, mean_dice, seen)
         best = found if best is None or (found is not None and found[1] > best[1] + 0.05) else best
     if best is None:
         return ()
@@ -86,77 +113,80 @@ def suspicions(pairs: Callable[[], Iterable[Pair]], mean_dice: float) -> tuple[s
     return (f"the masks look {change.words}: with that undone the mean Dice would be {dice:.2f}, not {mean_dice:.2f}",)
 
 
-def _scored(pairs: Iterable[Pair], changes: Sequence[Change]) -> tuple[Numbers, list[_Seen]]:
+def _scored(pairs: Iterable[Pair], changes: Sequence[Change]) -> tuple[Numbers, _Seen]:
     """Return the Dice of each case (row) as it is (column 0) and under each undone change, and where things lie."""
     rows, seen = [], []
     for reference, prediction, spacing_mm in pairs:
-        count = int(np.count_nonzero(reference))
-        if count == 0 or reference.shape != prediction.shape:
+        inside, found = _points(reference), _points(prediction)
+        if not inside.count or reference.shape != prediction.shape:
             continue
-        box = _box(prediction)
-        rows.append([_dice(reference, count, prediction, box, spacing_mm, one) for one in (Change(words=""), *changes)])
-        if box is not None and not _fills(box, prediction.shape):
-            seen.append(
-                _Seen(
-                    reference=_centroid(reference, _box(reference) or box),
-                    prediction=_centroid(prediction, box),
-                    shape=np.array(reference.shape, dtype=np.float64),
-                    spacing_mm=np.array(spacing_mm, dtype=np.float64),
-                )
-            )
-    return np.array(rows, dtype=np.float64).reshape(-1, 1 + len(changes)), seen
+        rows.append([_dice(inside, found, prediction, spacing_mm, one) for one in (Change(words=""), *changes)])
+        if 0 < found.count <= prediction.size // 2:
+            seen.append((inside.at.mean(axis=1), found.at.mean(axis=1), reference.shape, spacing_mm))
+    places = np.array(seen, dtype=np.float64).reshape(-1, 4, 3)
+    where = _Seen(reference=places[:, 0], prediction=places[:, 1], shape=places[:, 2], spacing_mm=places[:, 3])
+    return np.array(rows, dtype=np.float64).reshape(-1, 1 + len(changes)), where
 
 
-def _best(
-    changes: Sequence[Change], scores: Numbers, mean_dice: float, *, most_must_gain: bool
-) -> tuple[Change, float] | None:
+def _best(changes: Sequence[Change], scores: Numbers, mean_dice: float, seen: _Seen) -> tuple[Change, float] | None:
+    """Return the change that gains most, and the mean Dice it would give; None where none gains enough.
+
+    It must help many cases, not one by luck; what is no common mistake must help nearly all, and what moves
+    masks must also explain where they lie, so that masks that are only too large do not look resized.
+    """
     best: tuple[Change, float] | None = None
     for column, change in enumerate(changes, start=1):
         if not len(scores):
             break
         dice = float(scores[:, column].mean())
         helped = float((scores[:, column] > scores[:, 0] + 0.05).mean())
-        if dice < mean_dice + GAIN or (most_must_gain and helped < 0.6):
+        if dice < mean_dice + GAIN or helped < (0.4 if change.common else 0.75):
+            continue
+        if not change.common and (
+            (len(scores) < 2 and dice < SURE_DICE) or (change.moves and not seen.explained_by(change))
+        ):
             continue
         if best is None or dice > best[1] + 1e-9:  # at a tie the simpler change, which stands first
             best = change, dice
     return best
 
 
-def _dice(
-    reference: Mask, count: int, prediction: Mask, box: Box | None, spacing_mm: Sequence[float], change: Change
-) -> float:
-    """Return the Dice (ε = 1) that a mask would have with the change undone; only its bounding box is looked at."""
-    if box is None:
-        return 1.0 / (count + 1) if not change.inverted else (2 * count + 1) / (count + reference.size + 1)
+def _points(mask: Mask) -> _Points:
+    flat = np.flatnonzero(mask)
+    sample = flat[:: max(1, -(-len(flat) // _MOST_POINTS))]
+    at = np.array(np.unravel_index(sample, mask.shape))
+    return _Points(count=len(flat), at=at, weight=len(flat) / max(1, len(sample)))
+
+
+def _dice(inside: _Points, found: _Points, prediction: Mask, spacing_mm: Sequence[float], change: Change) -> float:
+    """Return the Dice (ε = 1) that a mask would have with the change undone; exact up to 20,000 voxels a mask."""
     if change.inverted:
-        inside = int(np.count_nonzero(prediction))
-        both = count - int(np.count_nonzero(reference & prediction))
-        return (2 * both + 1) / (count + reference.size - inside + 1)
-    turned = prediction.transpose(change.order)
-    if turned.shape != reference.shape:
-        return 0.0
-    here, there = [], []
+        both = inside.weight * np.count_nonzero(~prediction[tuple(inside.at)])
+        return float((2 * both + 1) / (inside.count + prediction.size - found.count + 1))
+    shape = [prediction.shape[source] for source in change.order]
+    if tuple(shape) != prediction.shape or found.count > prediction.size // 2:
+        return 1 / (inside.count + found.count + 1)
+    source_of = [np.empty(0, dtype=np.int64)] * 3
+    kept = np.ones(inside.at.shape[1], dtype=np.bool_)
+    copies = np.ones(found.at.shape[1], dtype=np.int64)
     for axis, source in enumerate(change.order):
-        places = change.places(axis, reference.shape[axis], spacing_mm[axis])
-        kept = np.flatnonzero((places >= box[source][0]) & (places < box[source][1]))
-        if not len(kept):
-            return 1.0 / (count + 1)
-        here.append(slice(int(kept[0]), int(kept[-1]) + 1))
-        there.append(places[kept])
-    undone = turned[np.ix_(*there)]
-    both = int(np.count_nonzero(undone & reference[tuple(here)]))
-    return (2 * both + 1) / (count + int(np.count_nonzero(undone)) + 1)
+        places = change.places(axis, shape[axis], spacing_mm[axis])
+        valid = (places >= 0) & (places < shape[axis])
+        kept &= valid[inside.at[axis]]
+        source_of[source] = places[inside.at[axis]]
+        copies *= np.bincount(places[valid], minlength=shape[axis])[found.at[source]]
+    both = inside.weight * np.count_nonzero(prediction[tuple(place[kept] for place in source_of)])
+    return float((2 * both + 1) / (inside.count + found.weight * copies.sum() + 1))
 
 
 def _fixed() -> list[Change]:
     """Return the changes that have no size to be estimated, the simplest first."""
-    changes = [Change(words="inverted (hemorrhage 0, the rest 1)", inverted=True)]
+    changes = [Change(words="inverted (hemorrhage 0, the rest 1)", inverted=True, common=True)]
     changes += [
-        Change(words=f"shifted by one slice {word}", shift=(0, 0, by)) for by, word in ((1, "up"), (-1, "down"))
+        Change(words=f"shifted by one slice ({by:+d} along axis 2)", shift=(0, 0, by), common=True) for by in (1, -1)
     ]
     turns = [
-        Change(words=_turned(order, flip), order=_each(order), flip=_each(flip))
+        Change(words=_turned(order, flip), order=_each(order), flip=_each(flip), common=_is_common(order, flip))
         for order in permutations(range(3))
         for flip in product((False, True), repeat=3)
         if (order, any(flip)) != ((0, 1, 2), False)
@@ -174,14 +204,12 @@ def _fixed() -> list[Change]:
     return changes
 
 
-def _estimated(seen: Sequence[_Seen]) -> list[Change]:
+def _estimated(seen: _Seen) -> list[Change]:
     """Return the common shift and the common factor or spacing that explain best where the predictions lie."""
-    if len(seen) < _FEWEST_CASES:
+    reference, prediction, spacing_mm = seen.reference, seen.prediction, seen.spacing_mm
+    if len(reference) < _FEWEST_CASES:
         return []
-    reference = np.array([one.reference for one in seen])
-    prediction = np.array([one.prediction for one in seen])
-    spacing_mm = np.array([one.spacing_mm for one in seen])
-    middle = (np.array([one.shape for one in seen]) - 1) / 2
+    middle = (seen.shape - 1) / 2
     changes = []
     typical = np.round(np.median(prediction - reference, axis=0))
     for step in sorted(product((0, 1, -1), repeat=3), key=lambda step: sum(map(abs, step))):
@@ -201,13 +229,14 @@ def _estimated(seen: Sequence[_Seen]) -> list[Change]:
             target = _each(1 / one for one in mm)
             words = f"resampled to {'x'.join(f'{one:.3g}' for one in target)} mm{about}"
             changes.append(Change(words=words, target_mm=target, about_centre=about_centre))
-    if len(seen) >= _FEWEST_FOR_LINES:
+    if len(reference) >= _FEWEST_FOR_LINES:
         lines = [_line(reference[:, a], prediction[:, a]) for a in range(3)]
         factor = _each(slope for slope, _ in lines)
         by = _each(start + 0.5 - 0.5 * slope for slope, start in lines)
         words = f"resized by ({', '.join(f'{one:.3g}' for one in factor)}) and moved"
         changes.append(Change(words=words, factor=factor, shift=by))
-    return [replace(one, factor=_each(_tidy(factor) for factor in one.factor)) for one in changes]
+    tidied = [replace(one, factor=_each(_tidy(factor) for factor in one.factor)) for one in changes]
+    return [one for one in tidied if min(one.factor) > 0]
 
 
 def _slope(along: Numbers, found: Numbers) -> float:
@@ -234,28 +263,6 @@ def _tidy(factor: float) -> float:
     return 1.0 if abs(factor - 1) < 0.01 else factor
 
 
-def _box(mask: Mask) -> Box | None:
-    """Return the half-open bounds of the voxels set along each axis, or None where there is none."""
-    bounds = []
-    for axes in ((1, 2), (0, 2), (0, 1)):
-        kept = np.flatnonzero(mask.any(axis=axes))
-        if not len(kept):
-            return None
-        bounds.append((int(kept[0]), int(kept[-1]) + 1))
-    return tuple(bounds)
-
-
-def _centroid(mask: Mask, box: Box) -> Numbers:
-    inside = mask[tuple(slice(low, high) for low, high in box)]
-    total = float(np.count_nonzero(inside))
-    sums = [inside.sum(axis=axes, dtype=np.float64) for axes in ((1, 2), (0, 2), (0, 1))]
-    return np.array([low + float((np.arange(len(s)) * s).sum()) / total for (low, _), s in zip(box, sums, strict=True)])
-
-
-def _fills(box: Box, shape: Sequence[int]) -> bool:
-    return all((low, high) == (0, count) for (low, high), count in zip(box, shape, strict=True))
-
-
 def _turned(order: tuple[int, ...], flip: Sequence[bool]) -> str:
     mirrored = " and ".join(side for side, on in zip(_SIDES, flip, strict=True) if on)
     if order == (0, 1, 2):
@@ -268,6 +275,11 @@ def _turned(order: tuple[int, ...], flip: Sequence[bool]) -> str:
             return f"rotated by 90 degrees in-plane{upright}"
         return f"transposed in-plane (axes 0 and 1 swapped{', both mirrored' if flip[0] else ''}){upright}"
     return f"transposed (axes in the order {order})" + (f" and mirrored {mirrored}" if mirrored else "")
+
+
+def _is_common(order: tuple[int, ...], flip: Sequence[bool]) -> bool:
+    """Return whether a turn stays in the plane, or mirrors one axis: what array libraries do to each other's arrays."""
+    return order[2] == 2 and (not flip[2] or (order == (0, 1, 2) and sum(flip) == 1))
 
 
 def _where(axes: Sequence[bool], *, about_centre: bool) -> str:
