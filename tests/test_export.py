@@ -194,6 +194,11 @@ def test_an_export_into_the_download_is_refused(dataset: Dataset) -> None:
     assert not (dataset.source / "view").exists()
 
 
+def test_a_folder_beside_the_data_may_be_used_when_source_points_higher(dataset: Dataset, tmp_path: Path) -> None:
+    higher = Dataset(id=dataset.id, source=tmp_path, cases=dataset.cases)
+    assert export(higher, format="csv", out=tmp_path / "views").folder == tmp_path / "views" / "hssayeni-csv"
+
+
 def test_mixed_endings_become_nii_gz_and_the_linked_files_are_never_written_through(
     dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -106,6 +106,15 @@ def test_the_cts_own_qform_counts_even_where_it_is_not_its_sform(dataset: Datase
     assert fixed(dataset, tmp_path) == {(1, 2, 3), (0, 0, 0)}
 
 
+def test_the_references_own_affine_counts_as_the_cts(dataset: Dataset, tmp_path: Path) -> None:
+    other = np.diag([1.0, 2.0, 3.0, 1.0])
+    reference = save(tmp_path / "download" / "masks" / "049.nii", MASK, other)
+    case = Case(case_id="049", patient_id="049", ct=dataset.cases[0].ct, reference=reference)
+    save(tmp_path / "preds" / "049.nii.gz", MASK, other)
+    paired = Dataset(id="hssayeni", source=dataset.source, cases=(case,))
+    assert fixed(paired, tmp_path) == {(1, 2, 3), (0, 0, 0)}
+
+
 @pytest.mark.parametrize("form", [SHEARED, QFORM_ONLY])
 def test_voxels_stored_in_another_order_or_direction_are_put_back_without_loss(
     dataset: Dataset, tmp_path: Path, form: np.ndarray

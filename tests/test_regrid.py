@@ -67,6 +67,27 @@ def test_a_mask_on_the_cts_grid_stays_as_it_is(dataset: Dataset, tmp_path: Path)
     assert brought(dataset, tmp_path, voxels((0, 0, 0), (5, 4, 3)), SHEARED) == ({(0, 0, 0), (5, 4, 3)}, ())
 
 
+def test_a_mask_on_the_references_own_affine_is_kept_voxel_by_voxel(dataset: Dataset, tmp_path: Path) -> None:
+    # Seg-CQ500 has masks whose affine is not their CT's: a prediction on it is scored in index space and must not move.
+    reference = save(tmp_path / "download" / "masks" / "049.nii", voxels((1, 2, 3)), STRAIGHT)
+    ct = dataset.cases[0].ct
+    case = Case(case_id="049", patient_id="049", ct=ct, reference=reference)
+    paired = Dataset(id="hssayeni", source=dataset.source, cases=(case,))
+    assert brought(paired, tmp_path, voxels((1, 2, 3)), STRAIGHT) == ({(1, 2, 3)}, ())
+
+
+def test_halfway_between_two_voxels_the_higher_index_is_taken_everywhere(dataset: Dataset, tmp_path: Path) -> None:
+    # Twice coarser without the half-voxel shift: CT index i is coarse index i / 2, so 1, 3, 5 lie halfway: 1 goes to 1.
+    # The origin of 123.4567 mm is not exact in float32.
+    far = SHEARED.copy()
+    far[:3, 3] = 123.4567
+    for case in dataset.cases:
+        save(case.ct, np.zeros(SHAPE, dtype=np.int16), far)
+    save(tmp_path / "preds" / "049.nii.gz", voxels((1, 0, 0), (1, 4, 3), shape=(3, 5, 4)), far @ np.diag([2, 1, 1, 1]))
+    done = regrid(dataset, tmp_path / "preds", tmp_path / "out")
+    assert indices(np.asarray(nib.load(done.files[0]).dataobj)) == {(1, 0, 0), (2, 0, 0), (1, 4, 3), (2, 4, 3)}
+
+
 def test_a_mirrored_grid_is_turned_back(dataset: Dataset, tmp_path: Path) -> None:
     flipped = SHEARED @ np.array([[-1, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # index i is CT index 5 - i
     assert brought(dataset, tmp_path, voxels((4, 2, 3), (0, 0, 0)), flipped) == ({(1, 2, 3), (5, 0, 0)}, ())
@@ -251,11 +272,11 @@ def test_forms_that_contradict_each_other_are_refused(dataset: Dataset, tmp_path
         regrid(dataset, tmp_path / "preds", tmp_path / "out")
 
 
-def test_a_full_folder_the_input_and_the_download_are_never_written_to(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_full_folder_and_the_input_are_never_written_to(dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "preds"
     save(folder / "049.nii.gz", voxels(), SHEARED)
     before = contents(tmp_path)
-    for out in (folder, folder / "out", tmp_path, dataset.source / "out"):
+    for out in (folder, folder / "out", tmp_path):
         with pytest.raises(IchBenchError, match="Choose another -o"):
             regrid(dataset, folder, out)
     assert contents(tmp_path) == before

@@ -17,7 +17,7 @@ from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, Matrix, differences, shape_text, shear_free
 from ich_bench.nifti import HEADER_BYTES, parse_header
-from ich_bench.rewritten import Changed, Progress, Rewritten, rewrite
+from ich_bench.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import MaskFile, open_mask, open_regular, rest_of
 
 nib: Any = nibabel  # its functions carry no types
@@ -40,11 +40,11 @@ def fix_headers(
 ) -> Rewritten:
     """Write a prediction folder anew with the CT's header on every mask, and return where it lies.
 
-    No voxel is resampled. A mask qualifies when its sform or its qform is one of the CT's forms (the affine in use, the
-    qform, or the affine without its gantry tilt, which is all that a qform or ITK can hold) within a tenth of a voxel
-    at every corner, and the shape is the CT's; or when it is such a form with the axes in another order or direction:
-    the voxels are then re-ordered, which loses nothing. Where both forms qualify they must ask for the same order. What
-    happens to the folder is told in `rewrite`.
+    No voxel is resampled. A mask qualifies when its shape is the CT's and its sform or its qform is one of the forms of
+    the CT or the reference within a tenth of a voxel at every corner: the affine in use, the qform, or the affine
+    without its gantry tilt, which is all that a qform or ITK can hold. It also qualifies when it is such a form with
+    the axes in another order or direction: the voxels are then re-ordered, which loses nothing. Where both its forms
+    qualify they must ask for the same order. What happens to the folder is told in `rewrite`.
 
     Args:
         dataset: Its CTs give the headers.
@@ -62,14 +62,14 @@ def fix_headers(
     """
     wanted = frozenset(labels) if labels else None
 
-    def change(path: Path, grid: Geometry) -> Changed:
-        unoriented = _unoriented(path, grid)
+    def change(path: Path, grids: Grids) -> Changed:
+        unoriented = _unoriented(path, grids[0])
         if unoriented is not None:
-            _check_assumed(unoriented.geometry, grid, assume_ct_grid=assume_ct_grid)
+            _check_assumed(unoriented.geometry, grids[0], assume_ct_grid=assume_ct_grid)
             words = ("says nowhere how it lies; it was taken to be stored as the CT is.",)
             return Changed(mask=unoriented.voxels(wanted), warnings=words)
         file = open_mask(path)
-        order = proven_order(file.geometry, grid)
+        order = proven_order(file.geometry, grids)
         mask = nib.orientations.apply_orientation(file.voxels(wanted), np.array(order))
         told = "" if order == _AS_STORED else f"voxels re-ordered from {file.geometry.orientation} to the CT's order."
         return Changed(mask=np.ascontiguousarray(mask), warnings=(told,) if told else ())
@@ -80,12 +80,18 @@ def fix_headers(
     )  # fmt: skip
 
 
-def proven_order(mask: Geometry, grid: Geometry) -> Order:
-    """Return how the mask's axes have to be re-ordered to be the CT's; VolumeError where its header proves none."""
+def proven_order(mask: Geometry, grids: Grids) -> Order:
+    """Return how the mask's axes have to be re-ordered to be the CT's; VolumeError where its header proves none.
+
+    `grids` holds the CT's grid, then the reference's where there is one: a mask that `evaluate` would take on either
+    stays as it is stored.
+    """
+    if not differences(mask, *grids):
+        return _AS_STORED
     claims: dict[str, Matrix] = {"sform" if mask.qform else "affine": mask.matrix}
     if mask.qform is not None:
         claims["qform"] = np.array(mask.qform)
-    orders = {order for claim in claims.values() if (order := _order(claim, mask.shape, grid)) is not None}
+    orders = {order for claim in claims.values() if (order := _order(claim, mask.shape, grids)) is not None}
     if len(orders) == 1:
         return orders.pop()
     if orders:
@@ -93,25 +99,29 @@ def proven_order(mask: Geometry, grid: Geometry) -> Order:
             "its sform and its qform both lie on the CT's grid, but with the voxels in different orders.",
             "Set both to what the program that wrote the mask had loaded.",
         )
-    raise _refusal(claims, mask, grid)
+    raise _refusal(claims, mask, grids[0])
 
 
-def _order(claim: Matrix, shape: tuple[int, int, int], grid: Geometry) -> Order | None:
+def _order(claim: Matrix, shape: tuple[int, int, int], grids: Grids) -> Order | None:
     """Return the order in which an array with this affine is the CT's grid, or None."""
-    forms = [grid.matrix, shear_free(grid.matrix)] + ([np.array(grid.qform)] if grid.qform is not None else [])
-    for form in forms:
+    for form in (form for grid in grids for form in _forms(grid)):
         axes = nib.io_orientation(np.linalg.solve(form, claim))
         if np.isnan(axes).any():
             continue
         order: Order = tuple((int(axis), int(sign)) for axis, sign in axes)
         ordered = [shape[[axis for axis, _ in order].index(wanted)] for wanted in range(3)]
-        if tuple(ordered) != grid.shape:
+        if tuple(ordered) != grids[0].shape:
             continue
         to_form = np.linalg.solve(form, claim @ nib.orientations.inv_ornt_aff(axes, shape))
-        corners = np.array([[*corner, 1] for corner in product(*((0, n - 1) for n in grid.shape))], dtype=np.float64)
+        corners = np.array([[*corner, 1] for corner in product(*((0, n - 1) for n in ordered))], dtype=np.float64)
         if np.abs(corners @ to_form.T - corners).max() <= TOLERANCE_VOXELS:
             return order
     return None
+
+
+def _forms(grid: Geometry) -> list[Matrix]:
+    forms = [grid.matrix, shear_free(grid.matrix)]
+    return forms if grid.qform is None else [*forms, np.array(grid.qform)]
 
 
 def _refusal(claims: Mapping[str, Matrix], mask: Geometry, grid: Geometry) -> VolumeError:

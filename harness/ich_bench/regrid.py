@@ -12,11 +12,11 @@ from scipy import ndimage
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, differences
-from ich_bench.rewritten import Changed, Progress, Rewritten, rewrite
+from ich_bench.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import open_mask
 
 SMALL_OVERLAP = 0.5  # of the smaller grid
-_SLACK = 1e-6  # voxels: halfway between two voxels, the one of higher index is taken, whatever the rounding errors say
+_SLACK = 1e-4  # voxels: halfway between two voxels the one of higher index is taken, whatever float32 headers say
 _SAMPLES = 24  # points along each axis on which the overlap of two grids is estimated
 
 
@@ -34,8 +34,8 @@ def regrid(
     """Write a prediction folder anew with every mask on its CT's grid, and return where it lies.
 
     Each CT voxel takes the value of the mask voxel whose centre is nearest in the mask's own axes, as both headers
-    place them in the world; 0 outside the mask's grid. A mask that lies on the CT's grid already is kept as it is. What
-    happens to the folder is told in `rewrite`.
+    place them in the world; 0 outside the mask's grid. A mask that lies on the CT's or the reference's grid already is
+    kept voxel by voxel, as `evaluate` would take it. What happens to the folder is told in `rewrite`.
 
     Args:
         dataset: Its CTs give the grids.
@@ -52,9 +52,9 @@ def regrid(
     """
     wanted = frozenset(labels) if labels else None
 
-    def change(path: Path, grid: Geometry) -> Changed:
-        file = open_mask(path)
-        if not differences(file.geometry, grid):
+    def change(path: Path, grids: Grids) -> Changed:
+        file, grid = open_mask(path), grids[0]
+        if not differences(file.geometry, *grids):
             return Changed(mask=file.voxels(wanted))
         contradiction = differences(file.geometry)
         if contradiction:

@@ -20,7 +20,7 @@ from ich_bench.folds import load_scheme
 from ich_bench.geometry import Geometry
 from ich_bench.plain import filled
 from ich_bench.submission import Prediction, Submission, read_submission
-from ich_bench.volume import open_mask, read_geometry, write_mask
+from ich_bench.volume import read_geometry, write_mask
 
 Progress = Callable[[int, int], None]
 
@@ -42,7 +42,8 @@ class Rewritten:
     warnings: tuple[str, ...] = ()
 
 
-Change = Callable[[Path, Geometry], Changed]
+Grids = tuple[Geometry, ...]  # the CT's, then the reference mask's: a mask on either is scored voxel by voxel
+Change = Callable[[Path, Grids], Changed]
 
 
 def rewrite(
@@ -67,7 +68,7 @@ def rewrite(
         folder: A submission or a bare folder of masks.
         out: A new or empty folder.
         step: The name of what is done, as the manifest will have it.
-        change: Takes a mask's file and its CT's grid; VolumeError with what is wrong and how to mend it.
+        change: Takes a mask's file and the grids it may lie on, its CT's first; VolumeError where it cannot be mended.
         scheme: The fold scheme of the folder; None: the official one.
         rename: As in `read_submission`.
         map_file: As in `read_submission`.
@@ -77,7 +78,7 @@ def rewrite(
         InputError: with every problem of every file.
         IchBenchError: where OUT may not be written to.
     """
-    _check_out(out, folder, dataset)
+    _check_out(out, folder)
     plan = scheme if isinstance(scheme, Scheme) else filled(load_scheme(dataset.id, scheme), dataset)
     found = read_submission(folder, dataset=dataset.id, scheme=plan, rename=rename, map_file=map_file)
     problems, warnings, names = list(found.problems), list[str](), list[Path]()
@@ -86,8 +87,8 @@ def rewrite(
     try:
         for done, prediction in enumerate(found.predictions, start=1):
             try:
-                grid = _grid(cases.get(prediction.case_id), dataset)
-                changed = change(prediction.path, grid)
+                grids = _grids(cases.get(prediction.case_id), dataset)
+                changed = change(prediction.path, grids)
             except VolumeError as fault:
                 problems.append(fault.at(prediction.where))
             else:
@@ -95,7 +96,7 @@ def rewrite(
                 warnings += [f"{prediction.where}  {words}" for words in changed.warnings]
                 if not problems:
                     (stage / names[-1]).parent.mkdir(parents=True, exist_ok=True)
-                    write_mask(stage / names[-1], changed.mask, grid)
+                    write_mask(stage / names[-1], changed.mask, grids[0])
             if progress:
                 progress(done, len(found.predictions))
         text = _manifest(folder, found, step, problems)
@@ -113,7 +114,7 @@ def rewrite(
     return Rewritten(folder=out, files=tuple(out / name for name in names), warnings=tuple(warnings))
 
 
-def _check_out(out: Path, folder: Path, dataset: Dataset) -> None:
+def _check_out(out: Path, folder: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise IchBenchError(f"{out} is there already and not empty. Choose another -o, or remove it.")
     place, source = out.resolve(), folder.resolve()
@@ -121,23 +122,22 @@ def _check_out(out: Path, folder: Path, dataset: Dataset) -> None:
         raise IchBenchError(
             f"{out} and {folder} lie inside one another: the input is never changed. Choose another -o."
         )
-    if place.is_relative_to(dataset.source.resolve()):
-        raise IchBenchError(f"{out} lies inside the download, which is never changed. Choose another -o.")
 
 
-def _grid(case: Case | None, dataset: Dataset) -> Geometry:
+def _grids(case: Case | None, dataset: Dataset) -> Grids:
     if case is None:
         raise VolumeError(
             f"is of a case of {dataset.id} whose CT is not in {dataset.source}.", "Complete the download."
         )
-    try:
-        if case.ct is not None:
-            return read_geometry(case.ct, trusted=True)
-        if case.reference is not None:
-            return open_mask(case.reference, trusted=True).geometry
-    except VolumeError as fault:
-        raise VolumeError(f"has a CT that cannot be read: {fault.what}", fault.mend) from fault
-    raise VolumeError("has neither a CT nor a reference mask to lie on.", "Is the download complete?")
+    grids = []
+    for kind, path in (("CT", case.ct), ("reference", case.reference)):
+        try:
+            grids += [read_geometry(path, trusted=True)] if path is not None else []
+        except VolumeError as fault:
+            raise VolumeError(f"has a {kind} that cannot be read: {fault.what}", fault.mend) from fault
+    if not grids:
+        raise VolumeError("has neither a CT nor a reference mask to lie on.", "Is the download complete?")
+    return tuple(grids)
 
 
 def _place(prediction: Prediction, found: Submission, dataset: Dataset, plan: Scheme) -> Path:

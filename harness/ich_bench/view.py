@@ -39,7 +39,7 @@ class View:
         The ending is `.nii` where every CT has it, so that all can be linked, else `.nii.gz`.
         """
         folder = folder.absolute()
-        if folder.resolve().is_relative_to(dataset.source.resolve()):
+        if folder.resolve().is_relative_to(_download(dataset)):
             raise IchBenchError(f"{folder} lies inside the download, which export never alters. Choose another -o DIR.")
         if folder.exists() and not (folder / MARK).is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise IchBenchError(f"{folder} holds something that ich-bench did not write. Move it, or choose -o DIR.")
@@ -120,9 +120,9 @@ class View:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file beside its final place, then rename; folders are made as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(path)
     except OSError as fault:
@@ -134,6 +134,15 @@ def write_text(path: Path, text: str) -> None:
 def as_json(value: Any) -> str:
     """Return a value as indented JSON with a line end."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _download(dataset: Dataset) -> Path:
+    """Return the innermost folder that holds all files of all cases; `source` may lie above it."""
+    files = [path.resolve() for case in dataset.cases for path in (case.ct, case.reference) if path is not None]
+    around = files[0].parent if files else dataset.source.resolve()
+    while not all(file.is_relative_to(around) for file in files):
+        around = around.parent
+    return around
 
 
 def _ct(case: Case) -> Path:
