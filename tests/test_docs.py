@@ -1,0 +1,125 @@
+"""The docs hold: generated tables are current, commands and options exist, links lead somewhere, messages are real."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    page
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"))
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
+NOT_THERE_YET = {"submit", "verify", "leaderboard", "compare", "report", "figure", "claims", "cite", "rescore", "app"}
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield each `ich-bench …` of code blocks and code spans, without comments and redirections."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`(ich-bench [^`\n]*)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    for line in [*(line for block in blocks for line in block.splitlines()), *spans]:
+        found = re.search(r"(?:^|[/ ])ich-bench (?P<rest>[a-z-].*)", line.removeprefix("$ ").strip())
+        if found and not line.lstrip().startswith("#"):
+            yield re.split(r"\s#|\s[>|]\s|&&|→", found["rest"])[0].strip()
+
+
+def command_tree() -> object:
+    import typer
+
+    from ich_bench.cli import data, machine, mend, score  # noqa: F401  (they hang the verbs on the app)
+    from ich_bench.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+def test_the_generated_tables_are_current() -> None:
+    generate = load_generator()
+    found = set()
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        found |= set(re.findall(r"<!-- generated: ([a-z-]+) -->", text))
+        assert generate.renewed(text) == text, f"{name_of(page)} is out of date: run `python docs/generate.py`"
+    assert found == set(generate.GENERATED)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_in_the_docs_names_a_verb_and_options_that_exist(page: Path) -> None:
+    tree = command_tree()
+    for command in commands(page.read_text("utf-8")):
+        words = [word for word in shlex.split(command.replace("…", " ")) if word]
+        verb = tree
+        while words and hasattr(verb, "commands") and not words[0].startswith("-"):
+            if words[0] not in verb.commands:
+                break
+            verb = verb.commands[words.pop(0)]
+        assert verb is not tree or command.startswith("-"), f"{name_of(page)}: no verb in `ich-bench {command}`"
+        known = {option for parameter in verb.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        asked = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        unknown = asked - known - {"--help", "-h"}
+        assert not unknown, f"{name_of(page)}: `ich-bench {command}` has no {', '.join(sorted(unknown))}"
+
+
+def test_the_command_check_would_notice_a_verb_and_an_option_that_are_not_there() -> None:
+    text = (
+        "```\nich-bench evaluate x y  # comment\n```\n and `ich-bench compare a b`, `ich-bench show out --format csv`"
+    )
+    assert list(commands(text)) == ["evaluate x y", "compare a b", "show out --format csv"]
+    assert not NOT_THERE_YET & set(command_tree().commands)
+
+
+def test_the_journey_names_each_verb_that_is_not_there_as_not_there() -> None:
+    text = (ROOT / "docs" / "journey.md").read_text("utf-8")
+    for heading in ("Compare", "Report", "Submit"):
+        section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+        assert section.strip().startswith("**Not there yet.**")
+    assert "**No `cite` verb yet.**" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_lead_to_a_file_and_a_heading(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{name_of(page)} links to {target}"
+        if anchor:
+            assert anchor in anchors(there.read_text("utf-8")), f"{name_of(page)} links to {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_each_message_on_the_troubleshooting_page_is_one_that_the_harness_gives() -> None:
+    sources = [path.read_text("utf-8") for path in (ROOT / "harness").rglob("*.py")]
+    plain = "\n".join(re.sub(r'"\s*\n\s*f?"', "", re.sub(r"\{[^{}]*\}", "…", text)) for text in sources)
+    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) > 30
+    for row in rows:
+        for message in re.findall(r"`([^`]+)`", row):
+            for part in re.split(r"…", message):
+                assert part.strip(" ()") in plain, f"no message holds {part!r} (of {message!r})"
