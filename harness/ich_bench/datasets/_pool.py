@@ -233,13 +233,15 @@ def _pool(source: Path, names: Iterable[str]) -> Pool:
     return Pool(source=source, slices=slices, table=min(tables, key=natural) if tables else None)
 
 
+@pydicom.config.disable_value_validation()  # RSNA writes "ID_..." where DICOM wants a UID
 def _header(slice_id: str, file: IO[bytes]) -> Slice:
     tags = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
-    start = file.tell()
+    syntax = tags.file_meta.TransferSyntaxUID
+    start = file.tell() + (8 if syntax.is_implicit_VR else 12)  # past the element's own tag and length
     left = file.seek(0, io.SEEK_END) - start
     pixels = int(tags.Rows) * int(tags.Columns) * int(tags.BitsAllocated) // 8
-    if left < pixels and not tags.file_meta.TransferSyntaxUID.is_compressed:
-        raise VolumeError(f"it ends after {left} of {pixels} bytes of pixels")
+    if left < pixels and not syntax.is_compressed:
+        raise VolumeError(f"it ends after {max(0, left)} of {pixels} bytes of pixels")
     try:
         position = float(tags.ImagePositionPatient[2])
     except (AttributeError, TypeError, IndexError, ValueError):
