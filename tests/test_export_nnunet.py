@@ -6,74 +6,21 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 
 from ich_bench.datasets import load_dataset
 from ich_bench.evaluate import evaluate
 from ich_bench.export import export
+from ich_bench.phantom.layouts import hssayeni, instance2022, seg_cq500
 from ich_bench.phantom.mini import phantom_mini
 
-SHAPE = (16, 14, 6)
-TILTED = np.array(
-    [[-0.45, 0, 0, 110], [0, -0.45, 0.27, 90], [0, 0, 0.6, -40], [0, 0, 0, 1]]
-)  # atan(.27/.6) = 24 degrees
-MIRRORED = np.diag([-0.45, -0.45, 5.0, 1.0])
-
-
-def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(voxels, affine), path)
-
-
-def head(seed: int, *, bleeds: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    mask = np.zeros(SHAPE, dtype=np.uint8)
-    if bleeds:
-        mask[3 : 6 + seed, 4:9, 2:4] = 1
-    return rng.integers(-1024, 2000, SHAPE).astype(np.int16), mask
-
-
-def hssayeni(root: Path) -> Path:
-    """Write .nii, masks of 0 and 255, one of them empty."""
-    for seed, case_id in enumerate(("049", "050", "098")):
-        hu, mask = head(seed, bleeds=case_id != "098")
-        save(root / "ct_scans" / f"{case_id}.nii", hu.astype(np.float32), np.diag([0.4, 0.4, 5.0, 1.0]))
-        save(root / "masks" / f"{case_id}.nii", mask * 255, np.diag([0.4, 0.4, 5.0, 1.0]))
-    return root
-
-
-def seg_cq500(root: Path) -> Path:
-    """Write sheared CTs, a mask whose affine is not its CT's, and the junk of a Mac."""
-    for seed, case_id in enumerate(("CQ500-CT-4", "CQ500-CT-108", "CQ500-CT-64")):
-        folder = root / "Seg-CQ500" / "data" / "volumes" / case_id
-        hu, mask = head(seed)
-        save(folder / "CT.nii", hu, TILTED)
-        save(folder / "ICH_mask.nii.gz", mask, TILTED if seed else np.diag([0.45, 0.45, 0.6, 1.0]))
-        save(folder / "brain.nii.gz", mask, TILTED)
-        (folder / "._CT.nii").write_bytes(b"junk")
-    (root / "__MACOSX").mkdir()
-    return root
-
-
-def instance2022(root: Path) -> Path:
-    """Write .nii.gz with the affine signs -, -, +."""
-    for seed, case_id in enumerate(("001", "052", "100")):
-        hu, mask = head(seed)
-        save(root / "train_2" / "data" / f"{case_id}.nii.gz", hu, MIRRORED)
-        save(root / "train_2" / "label" / f"{case_id}.nii.gz", mask, MIRRORED)
-    return root
-
-
-def drawn(root: Path) -> Path:
-    """Return the drawn heads, four of which are tilted."""
-    return phantom_mini()
-
-
+# Masks of 0/255 and empty ones; sheared CTs and masks on another affine; axes stored to the left and back; drawn heads.
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
-    "hssayeni": hssayeni, "seg-cq500": seg_cq500, "instance2022": instance2022, "phantom-mini": drawn
-}  # fmt: skip
+    "hssayeni": hssayeni.write,
+    "seg-cq500": seg_cq500.write,
+    "instance2022": instance2022.write,
+    "phantom-mini": lambda _: phantom_mini(),
+}
 
 
 @pytest.mark.parametrize(

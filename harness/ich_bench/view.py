@@ -137,12 +137,13 @@ def as_json(value: Any) -> str:
 
 
 def _download(dataset: Dataset) -> Path:
-    """Return the innermost folder that holds all files of all cases; `source` may lie above it."""
-    files = [path.resolve() for case in dataset.cases for path in (case.ct, case.reference) if path is not None]
-    around = files[0].parent if files else dataset.source.resolve()
+    """Return the innermost folder below `source` that holds all files of all cases; `source` may point higher."""
+    files = [path.absolute() for case in dataset.cases for path in (case.ct, case.reference) if path is not None]
+    around = files[0].parent if files else dataset.source
     while not all(file.is_relative_to(around) for file in files):
         around = around.parent
-    return around
+    inside = around.resolve().is_relative_to(dataset.source.resolve())
+    return (around if inside else dataset.source).resolve()
 
 
 def _ct(case: Case) -> Path:
