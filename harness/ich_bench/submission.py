@@ -143,8 +143,8 @@ def _strangers(
     have = {(case_id, mask.budget, mask.seed) for mask, case_id in known.items()}
     problems, guessed = [], set()
     suggestion = names.suggest([mask.rest for mask in everything]) if strangers and rename is None else None
-    if suggestion is not None:
-        mended = [mask for mask in strangers if mask.rest in suggestion.cases]
+    mended = [mask for mask in strangers if suggestion is not None and mask.rest in suggestion.cases]
+    if suggestion is not None and (suggestion.pattern != CASE_ID or 2 * len(mended) > max(2, len(everything))):
         strangers = [mask for mask in strangers if mask.rest not in suggestion.cases]
         guessed = {(suggestion.cases[mask.rest], mask.budget, mask.seed) for mask in mended}
         problems.append(_one_pattern(mended, suggestion.pattern))
@@ -211,7 +211,7 @@ def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> list[Problem]:
     folded = {mask: case_id for mask, case_id in known.items() if mask.fold is not None}
     used = sorted({mask.fold for mask in folded if mask.fold is not None})
     from_one = [mask.fold not in tested[case] and (mask.fold or 0) - 1 in tested[case] for mask, case in folded.items()]
-    if used and min(used) == 1 and all(from_one):
+    if used[:2] == [1, 2] and all(from_one) and not scheme.trains_on_fold:
         what = f"to fold_{used[-1]} hold the cases of folds 0 to {used[-1] - 1}: folds count from 0 here."
         mend = f"Rename fold_1 to fold_0, and so on up to fold_{used[-1]} to fold_{used[-1] - 1}."
         return [Problem(where="fold_1", what=what, mend=mend)]
