@@ -212,10 +212,11 @@ def _flags(case: Case) -> list[int | str]:
 
 
 def _scheme_notes(dataset: Dataset, plan: Scheme) -> list[str]:
-    absent = {row.case_id for row in plan.rows} - {case.case_id for case in dataset.cases}
+    here = {case.case_id for case in dataset.cases}
+    absent = [row.case_id for row in plan.rows if row.case_id not in here]
     notes = []
     if absent:
-        named = ", ".join(sorted(absent)[:8]) + (" …" if len(absent) > 8 else "")
+        named = ", ".join(absent[:8]) + (" …" if len(absent) > 8 else "")
         notes.append(f"{len(absent)} of {len(plan.rows)} cases are not in the download and left out: {named}")
     if plan.validation:
         notes.append(
