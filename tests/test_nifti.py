@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from crafted import SPACING_AFFINE, blob, nifti_bytes, zipped
 from ich_bench.errors import VolumeError
-from ich_bench.nifti import blocks, parse_header
+from ich_bench.nifti import parse_header
+from ich_bench.stream import blocks
 
 
 def refusal(**fields: Any) -> str:

@@ -254,9 +254,7 @@ def _plane(dataset: Any, path: Path, *, repair: bool) -> npt.NDArray[Any]:
     if repair:
         pixels, intercept = repair_12bit(pixels, dataset)
     hu: npt.NDArray[Any] = as_hu(pixels, slope=float(dataset.get("RescaleSlope", 1) or 1), intercept=intercept)
-    if outside is not None:
-        hu[outside] = np.minimum(hu[outside], -1024)
-    return hu
+    return hu if outside is None else np.where(outside, np.minimum(hu, hu.dtype.type(-1024)), hu)
 
 
 def _position(header: Any) -> Array:

@@ -13,7 +13,7 @@ import SimpleITK as sitk  # noqa: N813  # the name its own documentation uses
 
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, shape_text
-from ich_bench.nifti import MAX_VOXELS, Header
+from ich_bench.stream import MAX_VOXELS, Header
 from ich_bench.volume import open_regular, rest_of
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -141,7 +141,7 @@ def _nrrd_header(text: bytes, fields: dict[str, str]) -> Header:
 
 def _geometry(text: bytes, suffix: str, sizes: str, kind: str) -> Geometry:
     """Return the grid as SimpleITK reads it from the header alone, refused where it reads another shape or type."""
-    lengths = [int(size) if size.isdecimal() else 0 for size in sizes.split()]
+    lengths = [int(size) if size.isdecimal() and len(size) < 7 else 0 for size in sizes.split()]
     if len(lengths) < 3 or min(lengths) < 1 or any(length != 1 for length in lengths[3:]):
         raise VolumeError(f"its header claims {sizes or 'no'} voxels; three lengths were expected.", _MEND)
     if math.prod(lengths) > MAX_VOXELS:

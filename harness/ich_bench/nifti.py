@@ -1,50 +1,24 @@
-"""What does a NIfTI header claim, and is the stream behind it sound."""
+"""What does a NIfTI header claim."""
 
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from ich_bench.errors import VolumeError
-from ich_bench.geometry import Geometry, shape_text
+from ich_bench.geometry import TOLERANCE_MM, Geometry, shape_text, shear_free
+from ich_bench.stream import MAX_VOXELS, Header, members
 
 HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
-MAX_VOXELS = 2**31  # 1024 x 1024 x 2048, beyond any head CT
 MAX_AXIS = 32767  # what a NIfTI-1 header can say
 _MAX_EXTENSION_BYTES = 64 * 1024
-_MAX_RATIO = 1032  # deflate cannot make more than this of one byte
-_PIECE_IN, _PIECE_OUT = 16 * 1024, 512 * 1024
 _TYPES = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", 1024: "i8", 1280: "u8", 16: "f4", 64: "f8"}
 _MEND_TYPE = "Save the mask as uint8 with the values 0 and 1."
 _MEND_WRITE = "Write the file again, with the CT's header."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a file says of its voxels: where they lie in the world and in the file, and how to read them.
-
-    The data begin `offset` bytes into the stream that itself begins `start` bytes into the file. `wbits` is zlib's (31
-    for gzip), 0 where the stream is stored as it is. `slope` is 1 and `intercept` 0 where the header sets none.
-    """
-
-    geometry: Geometry
-    dtype: np.dtype[np.generic]
-    offset: int
-    start: int = 0
-    wbits: int = 0
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    @property
-    def stream_bytes(self) -> int:
-        """Return how long the inflated stream must be, to the byte."""
-        return self.offset + math.prod(self.geometry.shape) * self.dtype.itemsize
 
 
 def parse_header(begin: bytes, *, gzipped: bool) -> Header:
@@ -76,103 +50,10 @@ def parse_header(begin: bytes, *, gzipped: bool) -> Header:
     )
 
 
-def blocks(data: bytes, header: Header) -> Iterator[npt.NDArray[np.generic]]:
-    """Return the file's voxels in stored order (x fastest), unscaled, in runs of at most about half a megabyte.
-
-    Nothing is inflated beyond what the header declares; the end of the stream is checked (length, and the CRC of every
-    gzip member) before the last run is followed by the end of the iteration.
-    """
-    skip, rest = header.offset, b""
-    width = header.dtype.itemsize
-    for piece in inflate(data, header):
-        if skip >= len(piece):
-            skip -= len(piece)
-            continue
-        piece = rest + piece[skip:] if skip or rest else piece
-        skip = 0
-        whole = len(piece) - len(piece) % width
-        rest = piece[whole:]
-        if whole:
-            yield np.frombuffer(piece, dtype=header.dtype, count=whole // width)
-
-
-def inflate(data: bytes, header: Header) -> Iterator[bytes]:
-    """Return the stream behind `header` in pieces; VolumeError where it is shorter, longer or damaged."""
-    if math.prod(header.geometry.shape) > MAX_VOXELS:
-        raise VolumeError(
-            f"its header claims {shape_text(header.geometry.shape)} voxels, more than any head CT.", _MEND_WRITE
-        )
-    expected, stored = header.stream_bytes, len(data) - header.start
-    if expected > stored * (_MAX_RATIO if header.wbits else 1):
-        raise _too_short(expected, None if header.wbits else stored)
-    seen = 0
-    for piece in _members(data, header.start, header.wbits) if header.wbits else _stored(data, header.start):
-        seen += len(piece)
-        if seen > expected:
-            raise VolumeError(
-                f"it holds more bytes than the {expected} that its header declares.", "Write the file again."
-            )
-        yield piece
-    if seen < expected:
-        raise _too_short(expected, seen)
-
-
-def plausible_file_bytes(header: Header) -> int:
-    """Return the most bytes an honest file of this header can have, compressed badly at worst."""
-    declared = header.start + header.stream_bytes
-    return declared + (declared // 100 + 2**20 if header.wbits else 0)
-
-
-def _too_short(expected: int, seen: int | None) -> VolumeError:
-    held = "fewer" if seen is None else f"only {seen}"
-    return VolumeError(
-        f"it is truncated: its header declares {expected} bytes and it holds {held}.", "Copy or write the file again."
-    )
-
-
-def _stored(data: bytes, start: int) -> Iterator[bytes]:
-    for at in range(start, len(data), _PIECE_OUT):
-        yield data[at : at + _PIECE_OUT]
-
-
-def _members(data: bytes, start: int, wbits: int) -> Iterator[bytes]:
-    """Yield the inflated pieces of every compressed member in turn; zlib checks the CRC and length of each."""
-    view, at = memoryview(data), start
-    while at < len(data):
-        engine = zlib.decompressobj(wbits=wbits)
-        while not engine.eof:
-            if at >= len(data):
-                raise VolumeError("it is truncated: its compressed stream ends early.", "Copy or write the file again.")
-            feed = view[at : at + _PIECE_IN]
-            at += len(feed)
-            while len(feed) and not engine.eof:
-                try:
-                    piece = engine.decompress(feed, _PIECE_OUT)
-                except zlib.error as fault:
-                    raise _damaged(fault) from None
-                feed = memoryview(engine.unconsumed_tail)
-                if piece:
-                    yield piece
-        at -= len(engine.unused_data)
-        if not any(data[at : at + 2]) and not data[at:].strip(b"\0"):
-            return  # padding with zeros, as tapes and some file systems leave it
-        if wbits != 31 or data[at : at + 2] != b"\x1f\x8b":
-            raise VolumeError(
-                "bytes of something else follow the end of its compressed stream.", "Write the file again."
-            )
-
-
-def _damaged(fault: zlib.error) -> VolumeError:
-    what = "its checksum (CRC) is wrong" if "data check" in str(fault) else "its compressed stream is broken"
-    if "length check" in str(fault):
-        what = "the length at its end is wrong"
-    return VolumeError(f"it is damaged: {what}.", "Copy or write the file again.")
-
-
 def _inflated_begin(begin: bytes) -> bytes:
     held = b""
     try:
-        for piece in _members(begin, 0, 31):
+        for piece in members(begin, 0, 31):
             held += piece[:HEADER_BYTES]
             if len(held) >= HEADER_BYTES:
                 break
@@ -275,7 +156,10 @@ def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry
     lengths = np.sqrt((affine[:3, :3].astype(np.float64) ** 2).sum(axis=0))
     if not (lengths > 1e-5).all() or Geometry.of(shape, affine).voxel_volume_mm3 < 1e-3 * lengths.prod():
         raise VolumeError("its affine is singular: it flattens the volume to a plane.", _MEND_WRITE)
-    return Geometry.of(shape, affine, qform if coded_s else None)
+    if not (coded_s and coded_q):
+        return Geometry.of(shape, affine)
+    free = shear_free(affine)
+    return Geometry.of(shape, affine, free if _stored_alike(fields, free) else qform)
 
 
 def _qform(fields: nib.Nifti1Header) -> npt.NDArray[np.float64]:
@@ -291,3 +175,19 @@ def _qform(fields: nib.Nifti1Header) -> npt.NDArray[np.float64]:
             "its qform is no rotation (its quaternion is longer than 1 or no number).", _MEND_WRITE
         ) from None
     return matrix
+
+
+def _stored_alike(fields: Any, free: npt.NDArray[np.float64]) -> bool:
+    """Return whether the qform's numbers are those that this matrix is stored as, to the precision of float32.
+
+    Near half a turn (LAS storage, a head turned by a milliradian) the last bit of the quaternion moves the decoded
+    matrix by up to 0.005 mm, so that files of nibabel and ITK would seem to contradict themselves.
+    """
+    stored = fields.copy()
+    stored.set_qform(free, 1)
+    turns = [np.array([float(header[f"quatern_{axis}"]) for axis in "bcd"]) for header in (fields, stored)]
+    if min(np.abs(turns[0] - sign * turns[1]).max() for sign in (1, -1)) > 3e-7:
+        return False
+    names = ("qoffset_x", "qoffset_y", "qoffset_z")
+    places = [np.array([*header["pixdim"][:4], *(header[name] for name in names)]) for header in (fields, stored)]
+    return bool(np.abs(places[0] - places[1]).max() <= TOLERANCE_MM)

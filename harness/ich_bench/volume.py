@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import math
 import os
 import stat
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ import numpy.typing as npt
 
 from ich_bench.errors import IchBenchError, VolumeError
 from ich_bench.geometry import Geometry, shape_text
-from ich_bench.nifti import Header, blocks, parse_header, plausible_file_bytes
+from ich_bench.nifti import parse_header
+from ich_bench.stream import Header, blocks, plausible_file_bytes
 from ich_bench.values import MaskValues
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
@@ -78,7 +80,7 @@ class MaskFile:
         for block in blocks(self.data, self.header):
             inside = found.inside(block)
             if mask is None:  # blocks has by now compared the claim with the file's real size
-                mask = np.zeros(int(np.prod(shape, dtype=np.int64)), dtype=np.bool_)
+                mask = np.zeros(math.prod(shape), dtype=np.bool_)
             if inside is not None:
                 mask[at : at + len(block)] = inside
             at += len(block)
@@ -135,7 +137,16 @@ def read_ct(path: Path) -> CT:
 
         return read_series(path)
     data, header = _load(path, trusted=True)
-    stored = np.concatenate([*blocks(data, header)]).reshape(header.geometry.shape, order="F")
+    stored: npt.NDArray[Any] | None = None
+    at = 0
+    for block in blocks(data, header):
+        if stored is None:  # blocks has by now compared the claim with the file's real size
+            stored = np.empty(math.prod(header.geometry.shape), dtype=header.dtype)
+        stored[at : at + len(block)] = block
+        at += len(block)
+    if stored is None:
+        raise VolumeError("it holds no voxels.")
+    stored = stored.reshape(header.geometry.shape, order="F")
     return CT(hu=as_hu(stored, slope=header.slope, intercept=header.intercept), geometry=header.geometry)
 
 
@@ -147,7 +158,7 @@ def as_hu(
         ends = [int(end) * int(slope) + int(intercept) for end in (stored.min(), stored.max())]
         if min(ends) >= -32768 and max(ends) <= 32767:
             if slope == 1 and intercept == 0:
-                return stored.astype(np.int16)
+                return stored.astype(np.int16, copy=False)
             return (stored.astype(np.int64) * int(slope) + int(intercept)).astype(np.int16)
     return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
 
