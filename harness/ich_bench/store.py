@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -60,9 +61,9 @@ def provenance(scores: pa.Table) -> dict[str, Any]:
 
 def write_scores(scores: pa.Table, path: Path) -> None:
     """Write the table beside its final place, then rename, so that a reader sees all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scores, part, compression="zstd")
         with part.open("rb+") as written:
             os.fsync(written.fileno())
@@ -70,7 +71,8 @@ def write_scores(scores: pa.Table, path: Path) -> None:
     except OSError as fault:
         raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. Free space, or choose -o.") from fault
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def read_scores(path: Path) -> pa.Table:

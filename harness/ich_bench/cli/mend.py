@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ich_bench.cli import console
-from ich_bench.cli.app import Data, DatasetId, Labels, MapFile, Rename, app, numbers
+from ich_bench.cli.app import Data, DatasetId, Labels, MapFile, Rename, SchemeOpt, app, numbers
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write to; the input is never changed.")]
 Folder = Annotated[Path, typer.Argument(help="A prediction folder.", show_default=False)]
@@ -20,6 +20,7 @@ def regrid(
     folder: Folder,
     out: Out,
     data: Data = None,
+    scheme: SchemeOpt = None,
     labels: Labels = None,
     rename: Rename = None,
     map_file: MapFile = None,
@@ -33,6 +34,7 @@ def regrid(
             load_dataset(dataset, data),
             folder,
             out,
+            scheme=scheme,
             labels=numbers(labels, "--labels"),
             rename=rename,
             map_file=map_file,
@@ -48,6 +50,10 @@ def fix_headers(
     folder: Folder,
     out: Out,
     data: Data = None,
+    scheme: SchemeOpt = None,
+    labels: Labels = None,
+    rename: Rename = None,
+    map_file: MapFile = None,
     assume_ct_grid: Annotated[
         bool, typer.Option("--assume-ct-grid", help="Take masks without orientation to be stored as the CT is.")
     ] = False,
@@ -57,6 +63,16 @@ def fix_headers(
     from ich_bench.fix_headers import fix_headers as run
 
     with console.progress("checking headers") as tick:
-        done = run(load_dataset(dataset, data), folder, out, assume_ct_grid=assume_ct_grid, progress=tick)
+        done = run(
+            load_dataset(dataset, data),
+            folder,
+            out,
+            scheme=scheme,
+            labels=numbers(labels, "--labels"),
+            rename=rename,
+            map_file=map_file,
+            assume_ct_grid=assume_ct_grid,
+            progress=tick,
+        )
     console.talk_list("warnings:", done.warnings)
     console.data(f"{done.folder}  {len(done.files)} masks with the CT's header")
