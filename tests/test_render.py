@@ -108,6 +108,12 @@ def test_runs_side_by_side_are_sorted_by_dice_then_name_and_called_no_ranking() 
     assert "This is not a\nranking: no test has been made." in text
 
 
+def test_a_metric_defined_on_fewer_volumes_says_so_side_by_side() -> None:
+    rows = [row("070", profile="hssayeni2020", dice=math.nan), row("071", profile="hssayeni2020", dice=0.4)]
+    text = render.side_by_side([("m", summarise(scores(rows, profile="hssayeni2020")))])
+    assert "0.400 ± – (n = 1)" in text
+
+
 def test_partial_runs_are_marked_side_by_side() -> None:
     assert "m (partial)" in render.side_by_side([("m", summary(status="partial"))])
 

@@ -127,8 +127,9 @@ def _stat(stat: Stat, name: str) -> str:
     return f"{median} [{q1}, {q3}] {mean}"
 
 
-def _short(stat: Stat, name: str) -> str:
-    return _mean_sd(stat, name) if COLUMNS[name].summary == "mean" else _number(stat.median, name)
+def _short(stat: Stat, name: str, volumes: int) -> str:
+    text = _mean_sd(stat, name) if COLUMNS[name].summary == "mean" else _number(stat.median, name)
+    return text + (f" (n = {stat.n})" if stat.n not in (0, volumes) else "")
 
 
 def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
@@ -179,7 +180,7 @@ def _parts(run: RunSummary) -> Iterator[Block]:
         (
             stratum.name,
             str(stratum.volumes),
-            *(_short(stratum.metrics[name], name) for name in names),
+            *(_short(stratum.metrics[name], name, stratum.volumes) for name in names),
             *((_count(stratum.detected) if stratum.volumes else _BLANK,) if stratum.detected else ()),
         )
         for stratum in run.strata
@@ -221,7 +222,7 @@ def _comparison(runs: Sequence[tuple[str, RunSummary]]) -> Block:
     rows = []
     for name, run in runs:
         ich = run.cohort("ich")
-        cells = [_short(ich.metrics[metric], metric) for metric in names]
+        cells = [_short(ich.metrics[metric], metric, ich.volumes) for metric in names]
         found = (
             [f"{_count(ich.detected)}/{ich.detected.n}" if ich.detected and ich.volumes else _BLANK] if detected else []
         )
