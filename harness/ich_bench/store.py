@@ -83,7 +83,7 @@ def read_scores(path: Path) -> pa.Table:
         raise IchBenchError(f"there is no score file {path}. `ich-bench evaluate` writes one.") from None
     except (pa.ArrowException, OSError) as fault:
         raise IchBenchError(f"{path} cannot be read as a score file: {fault}") from fault
-    profile = provenance(scores).get("profile")
+    profile = str(provenance(scores).get("profile"))
     if profile not in PROFILES or not scores.schema.equals(schema(profile), check_metadata=False):
         raise IchBenchError(
             f"{path} does not have the columns of profile {profile!r} in suite "

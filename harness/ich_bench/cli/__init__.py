@@ -11,8 +11,12 @@ from ich_bench.errors import IchBenchError, UsageError
 
 __all__ = ["app", "data", "machine", "main", "mend", "score"]
 
-ORDER = "demo evaluate validate show datasets prepare folds export regrid fix-headers doctor cache".split()
-app.registered_commands.sort(key=lambda verb: ORDER.index(verb.name or getattr(verb.callback, "__name__", "")))
+ORDER = (
+    *("demo", "evaluate", "validate", "show"),
+    *("datasets", "prepare", "folds", "export"),
+    *("regrid", "fix-headers", "doctor", "cache"),
+)
+app.registered_commands.sort(key=lambda verb: ORDER.index(str(verb.name or getattr(verb.callback, "__name__", ""))))
 DONE, REFUSED, WRONG_USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 

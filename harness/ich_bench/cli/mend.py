@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ich_bench.cli import console
-from ich_bench.cli.app import Data, DatasetId, Labels, MapFile, Rename, SchemeOpt, app, numbers
+from ich_bench.cli.app import Data, DatasetArg, Labels, MapFile, Rename, SchemeOpt, app, numbers
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write to; the input is never changed.")]
 Folder = Annotated[Path, typer.Argument(help="A prediction folder.", show_default=False)]
@@ -16,7 +16,7 @@ Folder = Annotated[Path, typer.Argument(help="A prediction folder.", show_defaul
 
 @app.command()
 def regrid(
-    dataset: DatasetId,
+    dataset: DatasetArg,
     folder: Folder,
     out: Out,
     data: Data = None,
@@ -26,15 +26,16 @@ def regrid(
     map_file: MapFile = None,
 ) -> None:
     """Bring masks onto the CT's grid: nearest neighbour by world coordinates, gantry tilt included."""
-    from ich_bench.datasets import load_dataset
+    from ich_bench import plain
     from ich_bench.regrid import regrid as run
 
+    target, plan = plain.resolve(dataset, data=data, scheme=scheme)
     with console.progress("regridding") as tick:
         done = run(
-            load_dataset(dataset, data),
+            target,
             folder,
             out,
-            scheme=scheme,
+            scheme=plan,
             labels=numbers(labels, "--labels"),
             rename=rename,
             map_file=map_file,
@@ -46,7 +47,7 @@ def regrid(
 
 @app.command("fix-headers")
 def fix_headers(
-    dataset: DatasetId,
+    dataset: DatasetArg,
     folder: Folder,
     out: Out,
     data: Data = None,
@@ -59,15 +60,16 @@ def fix_headers(
     ] = False,
 ) -> None:
     """Copy the CT's header where the grids are provably the same; refuse the rest with the reason."""
-    from ich_bench.datasets import load_dataset
+    from ich_bench import plain
     from ich_bench.fix_headers import fix_headers as run
 
+    target, plan = plain.resolve(dataset, data=data, scheme=scheme)
     with console.progress("checking headers") as tick:
         done = run(
-            load_dataset(dataset, data),
+            target,
             folder,
             out,
-            scheme=scheme,
+            scheme=plan,
             labels=numbers(labels, "--labels"),
             rename=rename,
             map_file=map_file,
