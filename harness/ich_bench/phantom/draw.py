@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def draw(
     bleeds: Sequence[str] = (),
     scan: Scan | None = None,
     patient_id: str | None = None,
+    blood_hu: float | None = None,
 ) -> Head:
     """Return a drawn head; the same generator state gives the same head.
 
@@ -38,6 +40,7 @@ def draw(
             the masks: one that would fall between the slices is drawn again.
         scan: the acquisition; drawn when None (256 × 256, 5 mm or somewhat thinner slices, some tilted).
         patient_id: whose head it is; the case id when None.
+        blood_hu: the density of all blood; drawn by age when None (48-80 fresh, 35-44 older).
     """
     for subtype in bleeds:
         if subtype not in SUBTYPES:
@@ -46,6 +49,8 @@ def draw(
     person = draw_anatomy(rng)
     for _ in range(_ATTEMPTS):
         lesions = [draw_bleed(subtype, rng, person, scan.span_mm) for subtype in bleeds]
+        if blood_hu is not None:
+            lesions = [replace(lesion, hu=blood_hu) for lesion in lesions]
         hu, cavity, blood = _expose(person, lesions, scan)
         if all(((share >= 0.5) & (cavity >= _NO_BONE)).sum() >= _LEAST_VOXELS for share in blood):
             break
