@@ -37,7 +37,7 @@ class CaseFacts:
     subtypes: Mapping[str, bool] | None
 
 
-def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | None, tuple[str, ...]]:
+def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | None, str]:
     """Return the facts of one case, its thumbnail, and how the mask's grid differs from the CT's in the world."""
     mask = (
         None if case.reference is None else _named("mask", lambda path: open_mask(path, trusted=True), case.reference)
@@ -48,14 +48,19 @@ def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | No
     grid = ct.geometry if ct is not None else mask.geometry if mask is not None else None
     if grid is None:
         raise VolumeError("has neither a mask nor a CT.")
-    unequal: tuple[str, ...] = ()
+    unequal = ""
     if mask is None:
         voxels = np.zeros(grid.shape, dtype=np.bool_)
     else:
         if mask.geometry.shape != grid.shape:
             raise VolumeError(f"its mask is {shape_text(mask.geometry.shape)} voxels, its CT {shape_text(grid.shape)}.")
         voxels = _named("mask", lambda _: mask.voxels(), mask.path)
-        unequal = differences(mask.geometry, grid, names=("CT",))
+        if differences(mask.geometry, grid, names=("CT",)):
+            apart = float(np.abs(mask.geometry.matrix - grid.matrix).max())
+            unequal = (
+                f"its mask's affine differs from its CT's by up to {apart:.3g} mm: voxels are counted where they stand, "
+                "and the spacing is the CT's."
+            )
     positive = int(np.count_nonzero(voxels))
     facts = CaseFacts(
         case_id=case.case_id,

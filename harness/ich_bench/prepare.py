@@ -124,7 +124,7 @@ def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress 
             facts.append(one)
             if small is not None:
                 thumbnails[case.case_id] = small
-            remarks += [Problem(where=case.case_id, what=f"mask and CT: {words}") for words in unequal]
+            remarks += [Problem(where=case.case_id, what=unequal)] if unequal else []
             odd += [Problem(where=case.case_id, what=words) for words in unlike(one, by_case.get(case.case_id), in_all)]
         if progress is not None:
             progress(done, len(wanted))
@@ -157,13 +157,14 @@ def _pool(source: Path, limit: int | None, progress: Progress | None) -> Prepare
 
     found = pool.open_pool(source)
     odd: list[Problem] = []
+    remarks: list[Problem] = []
     counts = {"slices": len(found.slices)}
     if found.table is None:
         odd.append(Problem(where=pool.TABLE, what="was not found: there are no labels.", mend="Download it too."))
     else:
         table, notes = pool.labels(found)
         counts |= {"labelled_slices": len(table), "labelled_slices_with_ICH": int(table["any"].sum())}
-        odd += [Problem(where=note.where, what=note.what, mend=note.mend) for note in notes]
+        remarks += notes
         unlabelled = len(found.slices.keys() - set(table.index))
         if unlabelled:
             odd.append(Problem(where=pool.TABLE, what=f"has no label for {unlabelled} slices that are here."))
@@ -181,10 +182,13 @@ def _pool(source: Path, limit: int | None, progress: Progress | None) -> Prepare
     for what, wanted in pool.EXPECTED.items():
         if what in counts and counts[what] != wanted:
             odd.append(Problem(where="rsna", what=f"{counts[what]} {what.replace('_', ' ')}; the card says {wanted}."))
+    remarks += [problem for problem in broken if pool.CORRUPT in problem.where]
+    odd += [problem for problem in broken if pool.CORRUPT not in problem.where]
     return Prepared(
         dataset="rsna",
         source=source.resolve(),
-        differences=(*odd, *broken),
+        differences=tuple(odd),
+        remarks=tuple(remarks),
         complete=limit is None and not odd,
         pool=counts,
     )

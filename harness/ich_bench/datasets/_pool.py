@@ -33,6 +33,7 @@ LABELS = {
     "subarachnoid": "sah",
 }
 EXPECTED = {"slices": 752_803, "labelled_slices": 752_803, "labelled_slices_with_ICH": 107_933}
+CORRUPT = "ID_6431af929"  # cut short in the download itself
 HELD_OUT_SLICES = 5000  # Spahr 2023, Sec. 2.6
 _TAGS: list[str] = [
     *("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"),

@@ -110,11 +110,11 @@ def _thickness_mm(path: Path) -> float:
 def _compare_with_reads(source: Path, listed: set[str], notes: list[Problem]) -> None:
     path = _cq500.find_reads(source)
     reads = _cq500.read_reads(path, notes) if path else {}
-    if reads and (differ := {name for name, read in reads.items() if read.ich == 0} ^ listed):
+    if differ := {name for name, read in reads.items() if (read.ich == 0) != (name in listed)}:
         notes.append(
             Problem(
                 where="reads.csv",
-                what=f"does not call the same scans free of hemorrhage as the frozen list of {len(listed)}: "
+                what=f"and the frozen list of {len(listed)} scans free of hemorrhage differ on "
                 f"{', '.join(sorted(differ, key=natural)[:8])}{' …' if len(differ) > 8 else ''}.",
                 mend="The frozen list holds. Is the table complete and unchanged?",
             )
