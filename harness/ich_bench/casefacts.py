@@ -58,7 +58,7 @@ def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | No
         if differences(mask.geometry, grid, names=("CT",)):
             apart = float(np.abs(mask.geometry.matrix - grid.matrix).max())
             unequal = (
-                f"its mask's affine differs from its CT's by up to {apart:.3g} mm: voxels are counted where they stand, "
+                f"its mask's affine differs from its CT's by up to {apart:.3g} mm: voxels are counted by index, "
                 "and the spacing is the CT's."
             )
     positive = int(np.count_nonzero(voxels))
