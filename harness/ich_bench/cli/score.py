@@ -93,6 +93,8 @@ def evaluate(
             continue
         runs.append(run)
         _tell(run)
+        if as_json or len(folders) > 1:  # the table of a single run ends with its warnings
+            console.talk_list(f"warnings about {run.name}:", run.warnings)
     if as_json:
         console.data_json({"runs": [_as_json(run) for run in runs], "failed": [_failed(*f) for f in failures]})
     else:
@@ -188,7 +190,6 @@ def _tell(run: Run) -> None:
         console.talk(f"{len(run.ignored)} other file(s) not opened: {', '.join(run.ignored[:5])}")
     if run.reused:
         console.talk(f"{run.reused} of {run.scores.num_rows} cases were scored before and taken over")
-    console.talk_list("warnings:", run.warnings)
 
 
 def _show_runs(runs: list[Run]) -> None:
