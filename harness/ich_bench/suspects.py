@@ -227,7 +227,7 @@ def _estimated(seen: _Seen) -> list[Change]:
         changes.append(Change(words=words, factor=factor, about_centre=about_centre))
         if min(mm) > 0:
             target = _each(1 / one for one in mm)
-            words = f"resampled to {'x'.join(f'{one:.3g}' for one in target)} mm{about}"
+            words = f"resampled to about {'x'.join(f'{one:.2g}' for one in target)} mm{about}"
             changes.append(Change(words=words, target_mm=target, about_centre=about_centre))
     if len(reference) >= _FEWEST_FOR_LINES:
         lines = [_line(reference[:, a], prediction[:, a]) for a in range(3)]
