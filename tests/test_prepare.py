@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib
 import json
 from pathlib import Path
 
@@ -204,3 +205,16 @@ def test_composition_after_prepare_shows_subtypes_and_volume_quartiles(tmp_path:
     # Volumes 0 … 99 mL: quartiles 24.75, 49.5, 74.25.
     assert cells[:7] == ["all", "100", "100", "0", "0", "100", "2"]
     assert cells[-3:] == ["24.8", "49.5", "74.2"]
+
+
+@pytest.mark.parametrize("dataset", ["seg-cq500", "hssayeni", "instance2022", "cq500-negative"])
+def test_each_native_layout_with_its_defects_is_read_to_the_end(dataset: str, tmp_path: Path) -> None:
+    layout = importlib.import_module(f"ich_bench.phantom.layouts.{dataset.replace('-', '_')}")
+    prepared = prepare(dataset, layout.write(tmp_path, shape=(48, 48, 6)))
+    listed = {row.case_id for row in load_scheme(dataset).rows}
+    assert [case.case_id for case in prepared.cases] == [
+        row.case_id for row in load_scheme(dataset).rows if row.case_id in set(layout.CASES) & listed
+    ]
+    assert not any("cannot be read" in p.what or "its mask (" in p.what for p in prepared.differences)
+    if dataset == "seg-cq500":
+        assert {problem.where for problem in prepared.remarks} == set(layout.MASK_ON_OTHER_AFFINE)
