@@ -196,7 +196,7 @@ def test_a_simple_threshold_finds_the_bleeds_only_partly(made: Path) -> None:
         else:
             assert found.any()  # sinus, calcium, partial volume: look-alikes
     assert 0.1 < np.mean(scores) < 0.75
-    assert min(scores) < 0.1
+    assert min(scores) < 0.25  # a subdural bleed as dense as brain
 
 
 @pytest.mark.slow
