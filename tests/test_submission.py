@@ -173,6 +173,27 @@ def test_dropped_zeros_are_one_pattern_too(tmp_path: Path) -> None:
     assert read(tmp_path, rename="{case_id}").problems == ()
 
 
+@pytest.mark.parametrize(
+    ("ids", "template", "pattern"),
+    [
+        ("{:03d}_label", "{:03d}", "{case_id}"),
+        ("{:03d}_label", "{:03d}_pred", "{case_id}_pred"),
+        ("case_{:03d}", "{}_out", "{case_id}_out"),
+        ("CQ500-CT-{}", "CQ500CT{}", "{case_id}"),
+    ],
+)
+def test_what_all_ids_have_in_common_may_be_left_out(tmp_path: Path, ids: str, template: str, pattern: str) -> None:
+    numbers = (1, 2, 9, 10, 11, 21)
+    rows = tuple(FoldRow(case_id=ids.format(n), patient_id=str(n), fold=0) for n in numbers)
+    plan = Scheme(dataset="mine", name="none", rows=rows, sha256="")
+    put(tmp_path, *(f"{template.format(n)}.nii.gz" for n in numbers))
+    assert [problem.mend for problem in read(tmp_path, plan).problems] == [
+        f"They follow one pattern: add --rename '{pattern}'."
+    ]
+    mended = read(tmp_path, plan, rename=pattern)
+    assert (mended.problems, [one.case_id for one in mended.predictions]) == ((), [row.case_id for row in rows])
+
+
 def test_a_pattern_keeps_the_fold_folders_and_may_carry_the_suffix(tmp_path: Path) -> None:
     put(tmp_path, *(f"fold_{i // 2}/validation/{c}.nii.gz" for i, c in enumerate(CASES)))
     put(tmp_path, "fold_0/validation/summary.json")

@@ -35,15 +35,18 @@ class Names:
         """Index the ids by their exact and by their loose form; a loose form that two ids share is no key."""
         self.case_ids = tuple(case_ids)
         self._exact = {unicodedata.normalize("NFC", case_id): case_id for case_id in self.case_ids}
-        shared = Counter(loose(case_id) for case_id in self.case_ids)
-        self._loose = {loose(case_id): case_id for case_id in self.case_ids if shared[loose(case_id)] == 1}
+        self._cores = _cores(self.case_ids)
+        self._loose = {**_unique(self._cores, self.case_ids), **_unique(self.case_ids, self.case_ids)}
 
     def exact(self, name: str) -> str | None:
         """Return the case id that is this name to the letter (Unicode composed or not), or None."""
         return self._exact.get(unicodedata.normalize("NFC", name))
 
     def near(self, name: str) -> str | None:
-        """Return the case id that equals this name but for leading zeros, letter case and separators, or None."""
+        """Return the case id that equals this name but for leading zeros, letter case and separators, or None.
+
+        What all ids have in common (`_label` in `001_label`, `CQ500-CT-` in `CQ500-CT-4`) may be left out.
+        """
         return self.exact(name) or self._loose.get(loose(name))
 
     def closest(self, name: str, missing: Collection[str]) -> str | None:
@@ -79,14 +82,8 @@ class Names:
 
     def suggest(self, names: Sequence[str]) -> Suggestion | None:
         """Return the one pattern that nearly all names follow; None where they are case ids already or follow none."""
-        shapes = [(case_id, _shape(case_id)) for case_id in self.case_ids]
-        step = max(1, -(-len(names) * len(shapes) // _SEARCHES))
-        sample = names[::step]
-        votes: dict[str, set[str]] = {}
-        for name in sample:
-            for case_id, shape in shapes:
-                if shape.search(name):
-                    votes.setdefault(shape.sub(CASE_ID, name), set()).add(case_id)
+        step = max(1, -(-len(names) * len(self.case_ids) // _SEARCHES))
+        votes = _votes(names[::step], self.case_ids) or _votes(names[::step], self._cores)
         if not votes:
             return None
         pattern = max(votes, key=lambda template: (len(votes[template]), -len(template), template))
@@ -159,6 +156,36 @@ def compact(case_ids: Iterable[str], *, order: Sequence[str], most: int = 60) ->
             runs.append([case_id])
     parts = [part for run in runs for part in ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else run)]
     return ", ".join(parts[:most]) + (f" … ({len(parts) - most} more)" if len(parts) > most else "")
+
+
+def _cores(case_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids without what they all begin and end with; a number is never cut in two."""
+    if len(case_ids) < 2:
+        return tuple(case_ids)
+    low, high = min(case_ids), max(case_ids)
+    begin = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    backwards = sorted(case_id[begin:][::-1] for case_id in case_ids)
+    pairs = zip(backwards[0], backwards[-1], strict=False)
+    end = next((i for i, (a, b) in enumerate(pairs) if a != b), min(map(len, backwards)))
+    prefix, suffix = low[:begin].rstrip("0123456789"), (backwards[0][:end][::-1]).lstrip("0123456789")
+    cores = tuple(case_id[len(prefix) : len(case_id) - len(suffix)] for case_id in case_ids)
+    return cores if all(cores) else tuple(case_ids)
+
+
+def _unique(names: Sequence[str], case_ids: Sequence[str]) -> dict[str, str]:
+    shared = Counter(loose(name) for name in names)
+    return {loose(name): case_id for name, case_id in zip(names, case_ids, strict=True) if shared[loose(name)] == 1}
+
+
+def _votes(names: Sequence[str], case_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return, for each pattern that some name follows, the ids that are found by it."""
+    shapes = [(case_id, _shape(case_id)) for case_id in case_ids]
+    votes: dict[str, set[str]] = {}
+    for name in names:
+        for case_id, shape in shapes:
+            if shape.search(name):
+                votes.setdefault(shape.sub(CASE_ID, name), set()).add(case_id)
+    return votes
 
 
 def _shape(case_id: str) -> re.Pattern[str]:

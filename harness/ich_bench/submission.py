@@ -13,7 +13,7 @@ from ich_bench.errors import Problem
 from ich_bench.listing import Listed, list_masks, printable
 from ich_bench.naming import CASE_ID, Names, checked_pattern, compact, read_map
 
-_MOST_GUESSES = 200  # a guess costs a comparison with every id
+_MOST_COMPARISONS = 100_000  # a guess costs a comparison with every id
 _MOST_TOML_BYTES = 1_000_000
 
 
@@ -148,6 +148,7 @@ def _strangers(
         strangers = [mask for mask in strangers if mask.rest not in suggestion.cases]
         guessed = {(suggestion.cases[mask.rest], mask.budget, mask.seed) for mask in mended}
         problems.append(_one_pattern(mended, suggestion.pattern))
+    guesses = max(5, _MOST_COMPARISONS // max(1, len(names.case_ids)))
     for count, mask in enumerate(strangers):
         name = mask.rest
         if rename is not None:
@@ -156,8 +157,10 @@ def _strangers(
             what = "lies deeper than expected, which is [seed_<s>/][fold_<k>/]<case_id> and a suffix."
         else:
             what = f"is no case of {dataset}."
-        missing = {case_id for case_id in names.case_ids if (case_id, mask.budget, mask.seed) not in have}
-        guess = names.closest(name.rpartition("/")[2], missing) if count < _MOST_GUESSES else None
+        guess, missing = None, set[str]()
+        if count < guesses:
+            missing = {case_id for case_id in names.case_ids if (case_id, mask.budget, mask.seed) not in have}
+            guess = names.closest(name.rpartition("/")[2], missing)
         if guess is None:
             mend = "Move it away, or say which case it is with --rename or --map."
         elif guess in missing:
