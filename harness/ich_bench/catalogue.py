@@ -69,7 +69,8 @@ def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int, fo
     """
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r}. {did_you_mean(format, FORMATS)}")
-    card(dataset)  # an unknown id is told before an unknown scheme
+    if card(dataset).pool:
+        raise UsageError(f"{dataset} is a pool for pre-training: nothing is tested on it, so it has no folds.")
     plan = load_scheme(dataset, scheme)
     train = {fold: _train(plan, fold, budget, draw) for fold in plan.folds}
     if format == "nnunet":
