@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ich_bench import store
 from ich_bench.cases import Card
 from ich_bench.datasets import DATASETS, card
 from ich_bench.folds import load_scheme, schemes_of
 from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import COLUMNS, METRICS, Metric
+from ich_bench.runs import store
 
 HERE = Path(__file__).parent
 _MARKED = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

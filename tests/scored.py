@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ich_bench import store
 from ich_bench.metrics.profiles import PROFILES
+from ich_bench.runs import store
 
 ABOUT = {
     "suite": 1, "epsilon": 1.0, "tolerances_mm": {}, "harness": "0", "engine": "none", "scheme": "cv5",

@@ -88,7 +88,7 @@ def test_absent_data_exits_1_and_says_where_it_was_looked_for(tmp_path: Path) ->
 def test_a_bug_prints_its_traceback_and_exits_70() -> None:
     probe = (
         "import sys; sys.argv = ['ich-bench', 'datasets']\n"
-        "import ich_bench.catalogue as broken\n"
+        "import ich_bench.tables.catalogue as broken\n"
         "broken.listing = lambda: 1 / 0\n"
         "from ich_bench.cli import main; main()\n"
     )

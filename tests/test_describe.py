@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ich_bench.describe import agreement, describe, quantile, share
+from ich_bench.tables.describe import agreement, describe, quantile, share
 
 
 def column(*values: float) -> np.ndarray:

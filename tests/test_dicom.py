@@ -11,8 +11,8 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from ich_bench.dicom import find_series, read_series, repair_12bit, series_geometry
 from ich_bench.errors import VolumeError
+from ich_bench.formats.dicom import find_series, read_series, repair_12bit, series_geometry
 from ich_bench.geometry import differences
 from ich_bench.volume import read_ct, read_geometry
 
@@ -92,9 +92,7 @@ def test_padding_is_air_and_never_tissue(tmp_path: Path) -> None:
 
 def test_a_missing_slice_is_named_by_its_neighbours(tmp_path: Path) -> None:
     series_of(tmp_path, [0, 5, 10, 20, 25])
-    with pytest.raises(
-        VolumeError, match=r"are missing: 1 between 02\.dcm and 03\.dcm \(the step is 5\.00 mm\)"
-    ):
+    with pytest.raises(VolumeError, match=r"are missing: 1 between 02\.dcm and 03\.dcm \(the step is 5\.00 mm\)"):
         read_series(tmp_path)
 
 

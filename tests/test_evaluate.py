@@ -11,9 +11,9 @@ import pytest
 
 import ich_bench
 from folders import GEOMETRY, SHAPE, SPACING_MM, box, empty, lopsided, write_folder
-from ich_bench import store
 from ich_bench.errors import IchBenchError, InputError, UsageError
 from ich_bench.geometry import Geometry
+from ich_bench.runs import store
 from ich_bench.volume import write_mask
 
 # 16 voxels of 0.5 × 0.5 × 5 mm = 1.25 mm³ each: 0.02 mL.

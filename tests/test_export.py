@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ich_bench.cases import Case, Dataset
+from ich_bench.downloads.export import export, nnunet_name, splits
 from ich_bench.errors import IchBenchError, InputError, UsageError
-from ich_bench.export import export, nnunet_name, splits
 from ich_bench.folds import load_scheme
 from ich_bench.metrics.suite import score
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from ich_bench.datasets import load_dataset
-from ich_bench.evaluate import evaluate
-from ich_bench.export import export
+from ich_bench.downloads.export import export
 from ich_bench.phantom.layouts import hssayeni, instance2022, seg_cq500
 from ich_bench.phantom.mini import phantom_mini
+from ich_bench.runs.evaluation import evaluate
 
 # Masks of 0/255 and empty ones; sheared CTs and masks on another affine; axes stored to the left and back; drawn heads.
 LAYOUTS: dict[str, Callable[[Path], Path]] = {

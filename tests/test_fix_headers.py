@@ -13,8 +13,8 @@ import pytest
 
 from ich_bench.cases import Case, Dataset
 from ich_bench.errors import InputError
-from ich_bench.fix_headers import fix_headers
 from ich_bench.geometry import Geometry, differences, shear_free
+from ich_bench.predictions.fix_headers import fix_headers
 from ich_bench.volume import read_geometry
 
 SHAPE = (6, 5, 4)

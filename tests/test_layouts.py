@@ -12,8 +12,8 @@ import pydicom
 import pytest
 
 from ich_bench.datasets import reader
-from ich_bench.dicom import find_series, read_series
 from ich_bench.errors import UsageError
+from ich_bench.formats.dicom import find_series, read_series
 from ich_bench.geometry import Geometry
 from ich_bench.phantom.layouts import cq500_negative, hssayeni, instance2022, rsna, seg_cq500
 from ich_bench.phantom.layouts.common import drawn, turned

@@ -14,10 +14,10 @@ import ich_bench
 from ich_bench import places
 from ich_bench.cases import Dataset
 from ich_bench.datasets import load_dataset
+from ich_bench.downloads.prepare import prepare
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.geometry import Geometry
 from ich_bench.phantom.layouts import cq500_negative, hssayeni, instance2022, rsna, seg_cq500
-from ich_bench.prepare import prepare
 from ich_bench.volume import open_mask, read_geometry, write_mask
 
 SHAPE = (64, 64, 10)
@@ -139,7 +139,7 @@ def zoomed(mask: Mask) -> Mask:
     [
         (lambda mask: mask[::-1], "mirrored"),
         (lambda mask: np.roll(mask, (9, 7), axis=(0, 1)), "shifted"),
-        (zoomed, "resampled"),
+        (zoomed, "re-spaced"),
         (lambda mask: mask.transpose(1, 0, 2), "transposed"),
     ],
 )
@@ -191,7 +191,7 @@ def test_the_rsna_pool_goes_through_prepare_and_says_why_it_cannot_be_scored(tmp
 
 def test_wangs_twenty_percent_takes_four_predictions_a_case(tmp_path: Path) -> None:
     from ich_bench.folds import load_scheme
-    from ich_bench.summary import summarise
+    from ich_bench.tables.summary import summarise
 
     source = hssayeni.write(tmp_path / "download", shape=SHAPE)
     dataset = load_dataset("hssayeni", source)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from crafted import SPACING_AFFINE, blob, nifti_bytes, zipped
 from ich_bench.errors import VolumeError
-from ich_bench.nifti import parse_header
-from ich_bench.stream import blocks
+from ich_bench.formats.nifti import parse_header
+from ich_bench.formats.stream import blocks
 
 
 def refusal(**fields: Any) -> str:

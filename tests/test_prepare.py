@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import downloads
-from ich_bench.composition import composition
-from ich_bench.duplicates import similar, thumbnail
+from ich_bench.downloads.duplicates import similar, thumbnail
+from ich_bench.downloads.prepare import prepare
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.folds import load_scheme
 from ich_bench.places import config_folder, remembered
-from ich_bench.prepare import prepare
+from ich_bench.tables.composition import composition
 
 SHARED_TABLE = Path(__file__).parents[2] / "shared" / "reference" / "seg_cq500_51_expected.csv"
 

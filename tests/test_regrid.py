@@ -15,8 +15,8 @@ from ich_bench.cases import Case, Dataset
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.folds import load_scheme
 from ich_bench.geometry import Geometry, differences
-from ich_bench.regrid import regrid, resample
-from ich_bench.submission import read_submission
+from ich_bench.predictions.regrid import regrid, resample
+from ich_bench.predictions.submission import read_submission
 from ich_bench.volume import read_geometry
 
 SHAPE = (6, 5, 4)

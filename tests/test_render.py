@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ich_bench import render
 from ich_bench.errors import UsageError
-from ich_bench.escape import cell, markdown, plain
-from ich_bench.summary import Summary, summarise
+from ich_bench.tables import render
+from ich_bench.tables.escape import cell, markdown, plain
+from ich_bench.tables.summary import Summary, summarise
 from scored import row, scores
 
 

@@ -9,8 +9,8 @@ import pytest
 from ich_bench.cases import FoldRow, Scheme
 from ich_bench.errors import UsageError
 from ich_bench.folds import load_scheme
-from ich_bench.naming import Names, compact
-from ich_bench.submission import Submission, read_submission
+from ich_bench.predictions.naming import Names, compact
+from ich_bench.predictions.submission import Submission, read_submission
 
 # Six cases, two to a fold: 049 and 050 in fold 0, 051 and 052 in fold 1, 053 and 130 in fold 2.
 CASES = ("049", "050", "051", "052", "053", "130")

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from ich_bench.cohorts import Cohort
 from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import COLUMNS, METRICS, score
-from ich_bench.summary import RunSummary, summarise
+from ich_bench.tables.cohorts import Cohort
+from ich_bench.tables.summary import RunSummary, summarise
 from scored import row, scores
 
 

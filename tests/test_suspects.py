@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ich_bench.suspects import Mask, Pair, suspicions
+from ich_bench.predictions.suspects import Mask, Pair, suspicions
 
 SHAPE = (96, 96, 16)
 SPACING_MM = (0.5, 0.5, 5.0)

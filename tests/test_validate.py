@@ -12,12 +12,12 @@ import pytest
 import ich_bench
 from folders import GEOMETRY, SHAPE, SPACING_MM, box, empty, write_folder
 from ich_bench.cases import Case, Dataset, FoldRow, Scheme
-from ich_bench.checks import check_headers, check_ids, whole_submission_warnings
 from ich_bench.errors import InputError, UsageError
 from ich_bench.geometry import Geometry
 from ich_bench.plain import reference_folder, resolve
-from ich_bench.submission import Prediction, Submission, read_submission
-from ich_bench.validate import ScoredMask, validate
+from ich_bench.predictions.checks import check_headers, check_ids, whole_submission_warnings
+from ich_bench.predictions.submission import Prediction, Submission, read_submission
+from ich_bench.predictions.validation import ScoredMask, validate
 from ich_bench.volume import write_mask
 
 NAMES = ("a", "b", "c", "d")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ich_bench.datasets import load_dataset
     from ich_bench.errors import IchBenchError
-    from ich_bench.evaluate import evaluate
     from ich_bench.metrics.suite import METRICS, SUITE, score
-    from ich_bench.validate import validate
+    from ich_bench.predictions.validation import validate
+    from ich_bench.runs.evaluation import evaluate
 
 __version__ = "0.1.0"
 __all__ = ["METRICS", "SUITE", "IchBenchError", "__version__", "evaluate", "load_dataset", "score", "validate"]
@@ -21,8 +19,8 @@ _HOME = {
     "METRICS": "ich_bench.metrics.suite",
     "SUITE": "ich_bench.metrics.suite",
     "score": "ich_bench.metrics.suite",
-    "evaluate": "ich_bench.evaluate",
-    "validate": "ich_bench.validate",
+    "evaluate": "ich_bench.runs.evaluation",
+    "validate": "ich_bench.predictions.validation",
     "load_dataset": "ich_bench.datasets",
     "IchBenchError": "ich_bench.errors",
 }
@@ -36,14 +34,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
-
-
-class _Face(ModuleType):
-    """The package: `ich_bench.evaluate` is the function, also once the module of the same name has been imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):  # importing a submodule sets it on its package
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face

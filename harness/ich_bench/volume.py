@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_bench.errors import IchBenchError, VolumeError
+from ich_bench.formats.nifti import parse_header
+from ich_bench.formats.stream import Header, blocks, plausible_file_bytes
+from ich_bench.formats.values import MaskValues
 from ich_bench.geometry import Geometry, shape_text
-from ich_bench.nifti import parse_header
-from ich_bench.stream import Header, blocks, plausible_file_bytes
-from ich_bench.values import MaskValues
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 Voxels = npt.NDArray[np.bool_]
@@ -124,7 +124,7 @@ def read_geometry(path: Path, *, trusted: bool = False) -> Geometry:
     `trusted` is for files of the user's own dataset: links are then followed however many there are.
     """
     if path.is_dir():
-        from ich_bench.dicom import series_geometry
+        from ich_bench.formats.dicom import series_geometry
 
         return series_geometry(path)
     return _load(path, trusted=trusted, whole=False)[1].geometry
@@ -133,7 +133,7 @@ def read_geometry(path: Path, *, trusted: bool = False) -> Geometry:
 def read_ct(path: Path) -> CT:
     """Return a CT in HU (x, y, z) from a NIfTI, MetaImage or NRRD file or a folder of DICOM slices."""
     if path.is_dir():
-        from ich_bench.dicom import read_series
+        from ich_bench.formats.dicom import read_series
 
         return read_series(path)
     data, header = _load(path, trusted=True)
@@ -193,7 +193,7 @@ def _load(path: Path, *, trusted: bool, whole: bool = True) -> tuple[bytes, Head
         if not begin:
             raise VolumeError("it is empty (0 bytes).", "Copy or write the file again.")
         if lower.endswith((".mha", ".mhd", ".nrrd")):
-            from ich_bench.itk import load
+            from ich_bench.formats.itk import load
 
             return load(path, begin, file, trusted=trusted, whole=whole)
         gzipped = lower.endswith(".gz")

@@ -20,7 +20,7 @@ def datasets(
     as_json: AsJson = False,
 ) -> None:
     """List the datasets: where each lies here, cases, folds, licence, how to get access."""
-    from ich_bench import catalogue
+    from ich_bench.tables import catalogue
 
     if dataset is None:
         console.data_json(catalogue.listing_json()) if as_json else console.data(catalogue.listing())
@@ -39,7 +39,7 @@ def prepare(
     as_json: AsJson = False,
 ) -> None:
     """Check a download case by case and remember where it is; nothing is copied or altered."""
-    from ich_bench.prepare import prepare as check
+    from ich_bench.downloads.prepare import prepare as check
 
     with console.progress(f"checking {dataset}") as tick:
         prepared = check(dataset, source, strict=strict, limit=limit, progress=tick)
@@ -61,7 +61,7 @@ def folds(
     as_json: AsJson = False,
 ) -> None:
     """Print the frozen folds of a dataset, or the training cases of a budget."""
-    from ich_bench import catalogue
+    from ich_bench.tables import catalogue
 
     console.data(catalogue.folds(dataset, scheme, budget=budget, draw=draw, format="json" if as_json else format))
 
@@ -80,7 +80,7 @@ def export(
 ) -> None:
     """Write a training-ready view: CTs by link, masks rewritten 0/1 on the CT's grid, our folds."""
     from ich_bench.datasets import load_dataset
-    from ich_bench.export import export as write
+    from ich_bench.downloads.export import export as write
 
     with console.progress(f"exporting {dataset}") as tick:
         made = write(load_dataset(dataset, data), format=format, out=out, scheme=scheme, number=number, progress=tick)

@@ -27,7 +27,7 @@ def regrid(
 ) -> None:
     """Bring masks onto the CT's grid: nearest neighbour by world coordinates, gantry tilt included."""
     from ich_bench import plain
-    from ich_bench.regrid import regrid as run
+    from ich_bench.predictions.regrid import regrid as run
 
     target, plan = plain.resolve(dataset, data=data, scheme=scheme)
     with console.progress("regridding") as tick:
@@ -61,7 +61,7 @@ def fix_headers(
 ) -> None:
     """Copy the CT's header where the grids are provably the same; refuse the rest with the reason."""
     from ich_bench import plain
-    from ich_bench.fix_headers import fix_headers as run
+    from ich_bench.predictions.fix_headers import fix_headers as run
 
     target, plan = plain.resolve(dataset, data=data, scheme=scheme)
     with console.progress("checking headers") as tick:

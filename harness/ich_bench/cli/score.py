@@ -26,7 +26,7 @@ from ich_bench.cli.app import (
 from ich_bench.errors import IchBenchError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from ich_bench.evaluate import Run
+    from ich_bench.runs.evaluation import Run
 
 Folders = Annotated[list[Path], typer.Argument(help="One or several prediction folders or zips.", show_default=False)]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Score absent masks as the worst value; never ranked.")]
@@ -60,7 +60,7 @@ def evaluate(
     A folder holds <case_id>.nii.gz masks, or predictions/<dataset>/ with them. Interrupted runs continue. Exit status:
     0 scored, 1 cannot be scored (every reason printed), 2 wrong usage.
     """
-    from ich_bench.evaluate import evaluate as score_folder
+    from ich_bench.runs.evaluation import evaluate as score_folder
 
     homes = _homes(folders, out)
     runs, failures = [], []
@@ -118,7 +118,7 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Say everything that is wrong with a prediction folder, at once; score nothing."""
-    from ich_bench.validate import validate as check
+    from ich_bench.predictions.validation import validate as check
 
     with console.progress(f"checking {folder.name}") as tick:
         report = check(
@@ -150,9 +150,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one run: summary, worst cases, one case in numbers; with csv, every row."""
-    from ich_bench import show as showing
+    from ich_bench.tables import shown
 
-    console.data(showing.show(out, case=case, format="json" if as_json else format))
+    console.data(shown.show(out, case=case, format="json" if as_json else format))
 
 
 @app.command()
@@ -193,8 +193,8 @@ def _tell(run: Run) -> None:
 
 
 def _show_runs(runs: list[Run]) -> None:
-    from ich_bench import render
-    from ich_bench.summary import summarise
+    from ich_bench.tables import render
+    from ich_bench.tables.summary import summarise
 
     if len(runs) == 1:
         console.data(render.render(summarise(runs[0].scores)))
@@ -206,7 +206,7 @@ def _show_runs(runs: list[Run]) -> None:
 
 
 def _as_json(run: Run) -> dict[str, Any]:
-    from ich_bench.summary import summarise
+    from ich_bench.tables.summary import summarise
 
     about = {"submission": run.name, "scores": str(run.path), "reused": run.reused, "ignored": list(run.ignored)}
     return {**about, **summarise(run.scores).as_dict()}

@@ -18,8 +18,8 @@ import pandas as pd
 import pydicom
 
 from ich_bench.datasets.found import around, natural
-from ich_bench.dicom import repair_12bit
 from ich_bench.errors import IchBenchError, Problem, VolumeError
+from ich_bench.formats.dicom import repair_12bit
 from ich_bench.volume import as_hu
 
 TABLE = "stage_2_train.csv"

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ich_bench import archive, plain
+from ich_bench import plain
 from ich_bench.cases import Case, Dataset, Scheme
-from ich_bench.checks import ScoredMask, check_headers, check_ids, check_voxels, whole_submission_warnings
 from ich_bench.errors import Problem, UsageError, VolumeError
 from ich_bench.folds import load_scheme
-from ich_bench.submission import Prediction, read_submission
-from ich_bench.suspects import suspicions
+from ich_bench.formats import archive
+from ich_bench.predictions.checks import ScoredMask, check_headers, check_ids, check_voxels, whole_submission_warnings
+from ich_bench.predictions.submission import Prediction, read_submission
+from ich_bench.predictions.suspects import suspicions
 from ich_bench.volume import mask_sha256, open_mask
 
 __all__ = [

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ich_bench import render, store
 from ich_bench.errors import IchBenchError, UsageError, did_you_mean
-from ich_bench.summary import summarise
+from ich_bench.runs import store
+from ich_bench.tables import render
+from ich_bench.tables.summary import summarise
 
 FORMATS = ("table", "md", "csv", "json")
 

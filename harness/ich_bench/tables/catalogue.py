@@ -154,7 +154,7 @@ def _csv(plan: Scheme, train: dict[int, tuple[str, ...]], budget: int | None, dr
 
 
 def _table(plan: Scheme, train: dict[int, tuple[str, ...]], budget: int | None, draw: int) -> str:
-    from ich_bench.composition import composition
+    from ich_bench.tables.composition import composition
 
     leaky = "  LEAKY: never ranked" if plan.leaky else ""
     others = ", ".join(name for name in schemes_of(plan.dataset) if name != plan.name)

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ich_bench.casefacts import CaseFacts, look, unlike, unlike_in_all
-from ich_bench.composition import composition as composition
 from ich_bench.datasets import card, expected, load_dataset
-from ich_bench.duplicates import Thumbnail, similar
+from ich_bench.downloads.casefacts import CaseFacts, look, unlike, unlike_in_all
+from ich_bench.downloads.duplicates import Thumbnail, similar
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.folds import load_scheme
 from ich_bench.places import config_folder, remember, write_json
+from ich_bench.tables.composition import composition as composition
 
 Progress = Callable[[int, int], None]
 _NO_PATIENT_IDS = ("instance2022", "cq500-negative")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_bench.errors import VolumeError
+from ich_bench.formats.stream import MAX_VOXELS, Header, members
 from ich_bench.geometry import TOLERANCE_MM, Geometry, shape_text, shear_free
-from ich_bench.stream import MAX_VOXELS, Header, members
 
 HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
 MAX_AXIS = 32767  # what a NIfTI-1 header can say

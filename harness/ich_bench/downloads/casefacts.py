@@ -11,7 +11,7 @@ import numpy as np
 
 from ich_bench.cases import Card, Case
 from ich_bench.datasets.found import Expected, ExpectedCase
-from ich_bench.duplicates import Thumbnail, thumbnail
+from ich_bench.downloads.duplicates import Thumbnail, thumbnail
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import differences, shape_text
 from ich_bench.volume import mask_sha256, open_mask, read_ct

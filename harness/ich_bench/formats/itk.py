@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  # the name its own documentation uses
 
 from ich_bench.errors import VolumeError
+from ich_bench.formats.stream import MAX_VOXELS, Header
 from ich_bench.geometry import Geometry, shape_text
-from ich_bench.stream import MAX_VOXELS, Header
 from ich_bench.volume import open_regular, rest_of
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ich_bench.describe import Agreement, Share, Stat
-from ich_bench.escape import cell, markdown, plain
 from ich_bench.metrics.suite import COLUMNS
-from ich_bench.summary import RunSummary, Summary
+from ich_bench.tables.describe import Agreement, Share, Stat
+from ich_bench.tables.escape import cell, markdown, plain
+from ich_bench.tables.summary import RunSummary, Summary
 
 _NUMBERS = ("n", "mean", "sd", "median", "q1", "q3", "p95", "seed_sd", "count", "share", "low", "high")
 _HEADER = (

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, differences
-from ich_bench.rewritten import Changed, Grids, Progress, Rewritten, rewrite
+from ich_bench.predictions.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import open_mask
 
 SMALL_OVERLAP = 0.5  # of the smaller grid

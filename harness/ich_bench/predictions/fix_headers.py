@@ -15,9 +15,9 @@ import numpy as np
 
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
+from ich_bench.formats.nifti import HEADER_BYTES, parse_header
 from ich_bench.geometry import Geometry, Matrix, differences, shape_text, shear_free
-from ich_bench.nifti import HEADER_BYTES, parse_header
-from ich_bench.rewritten import Changed, Grids, Progress, Rewritten, rewrite
+from ich_bench.predictions.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import MaskFile, open_mask, open_regular, rest_of
 
 nib: Any = nibabel  # its functions carry no types

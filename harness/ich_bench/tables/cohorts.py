@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ich_bench.cases import SUBTYPES
-from ich_bench.describe import Agreement, Share, Stat, agreement, describe, quantile, share
 from ich_bench.metrics.profiles import Profile
 from ich_bench.metrics.suite import COLUMNS
+from ich_bench.tables.describe import Agreement, Share, Stat, agreement, describe, quantile, share
 
 THIN_BELOW_MM = 2.0
 DECISION_ML = 30.0  # the volume above which evacuation is weighed

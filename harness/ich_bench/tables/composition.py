@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ich_bench.cases import SUBTYPES, Scheme
-from ich_bench.cohorts import THIN_BELOW_MM
 from ich_bench.datasets import expected
 from ich_bench.places import config_folder
+from ich_bench.tables.cohorts import THIN_BELOW_MM
 
 Facts = Mapping[str, Mapping[str, Any]]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import Problem, VolumeError
 from ich_bench.geometry import Geometry, differences
-from ich_bench.naming import compact
-from ich_bench.submission import Prediction, Submission
+from ich_bench.predictions.naming import compact
+from ich_bench.predictions.submission import Prediction, Submission
 from ich_bench.volume import open_mask, read_geometry
 
 _ONE_BY_ONE = 20  # so many missing cases are told one by one, more in one line

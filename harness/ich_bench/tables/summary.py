@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ich_bench import store
-from ich_bench.cohorts import Cohort, Stratum, cohort_of, flagged, per_case, stats_of, strata_of
-from ich_bench.describe import Stat, describe, quantile
 from ich_bench.metrics.profiles import PROFILES, Profile, pooled
+from ich_bench.runs import store
+from ich_bench.tables.cohorts import Cohort, Stratum, cohort_of, flagged, per_case, stats_of, strata_of
+from ich_bench.tables.describe import Stat, describe, quantile
 
 ODDITIES = {
     "hssayeni": ("070", "a chronic hemorrhage"),

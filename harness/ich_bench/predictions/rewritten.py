@@ -19,7 +19,7 @@ from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.folds import load_scheme
 from ich_bench.geometry import Geometry
 from ich_bench.plain import filled
-from ich_bench.submission import Prediction, Submission, read_submission
+from ich_bench.predictions.submission import Prediction, Submission, read_submission
 from ich_bench.volume import read_geometry, write_mask
 
 Progress = Callable[[int, int], None]

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ich_bench.cohorts import Cohort
-from ich_bench.describe import Share, Stat, describe
 from ich_bench.errors import UsageError, did_you_mean
-from ich_bench.layout import NO_BREAK, WRITERS, Block, Escape
 from ich_bench.metrics.suite import COLUMNS
-from ich_bench.rows import case_table, csv_rows, csv_summary, json_rows
-from ich_bench.summary import LowCase, RunSummary, Summary
+from ich_bench.tables.cohorts import Cohort
+from ich_bench.tables.describe import Share, Stat, describe
+from ich_bench.tables.layout import NO_BREAK, WRITERS, Block, Escape
+from ich_bench.tables.rows import case_table, csv_rows, csv_summary, json_rows
+from ich_bench.tables.summary import LowCase, RunSummary, Summary
 
 __all__ = ["case_table", "csv_rows", "json_rows", "render", "side_by_side"]
 

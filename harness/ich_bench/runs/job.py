@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ich_bench import archive, checks, plain
+from ich_bench import plain
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError, did_you_mean
+from ich_bench.formats import archive
 from ich_bench.metrics.profiles import PROFILES
-from ich_bench.submission import Submission, read_submission
-from ich_bench.task import How, Task
+from ich_bench.predictions import checks
+from ich_bench.predictions.submission import Submission, read_submission
+from ich_bench.runs.task import How, Task
 
 
 @dataclass(frozen=True, kw_only=True)

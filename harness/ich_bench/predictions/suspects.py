@@ -194,11 +194,11 @@ def _fixed() -> list[Change]:
     changes += sorted(turns, key=lambda one: (one.order != (0, 1, 2), one.order[2] != 2, sum(one.flip)))
     for about_centre, axes in product((False, True), (_ALL, _IN_PLANE)):
         for target in (1.0, 2.0, 0.5):
-            words = f"resampled to {target:g} mm{_where(axes, about_centre=about_centre)}"
+            words = f"re-spaced, resampled to {target:g} mm{_where(axes, about_centre=about_centre)}"
             targets = _each(target if on else None for on in axes)
             changes.append(Change(words=words, target_mm=targets, about_centre=about_centre))
         for factor in (0.5, 2.0):
-            words = f"resized by {factor:g}{_where(axes, about_centre=about_centre)}"
+            words = f"re-spaced, resized by {factor:g}{_where(axes, about_centre=about_centre)}"
             factors = _each(factor if on else 1.0 for on in axes)
             changes.append(Change(words=words, factor=factors, about_centre=about_centre))
     return changes
@@ -223,17 +223,17 @@ def _estimated(seen: _Seen) -> list[Change]:
             _slope((reference[:, a] - fixed[:, a]) * spacing_mm[:, a], prediction[:, a] - fixed[:, a]) for a in range(3)
         ]
         about = "" if not about_centre else " about the centre"
-        words = f"resized by ({', '.join(f'{one:.3g}' for one in factor)}){about}"
+        words = f"re-spaced, resized by ({', '.join(f'{one:.3g}' for one in factor)}){about}"
         changes.append(Change(words=words, factor=factor, about_centre=about_centre))
         if min(mm) > 0:
             target = _each(1 / one for one in mm)
-            words = f"resampled to about {'x'.join(f'{one:.2g}' for one in target)} mm{about}"
+            words = f"re-spaced, resampled to about {'x'.join(f'{one:.2g}' for one in target)} mm{about}"
             changes.append(Change(words=words, target_mm=target, about_centre=about_centre))
     if len(reference) >= _FEWEST_FOR_LINES:
         lines = [_line(reference[:, a], prediction[:, a]) for a in range(3)]
         factor = _each(slope for slope, _ in lines)
         by = _each(start + 0.5 - 0.5 * slope for slope, start in lines)
-        words = f"resized by ({', '.join(f'{one:.3g}' for one in factor)}) and moved"
+        words = f"re-spaced, resized by ({', '.join(f'{one:.3g}' for one in factor)}) and moved"
         changes.append(Change(words=words, factor=factor, shift=by))
     tidied = [replace(one, factor=_each(_tidy(factor) for factor in one.factor)) for one in changes]
     return [one for one in tidied if min(one.factor) > 0]

@@ -14,9 +14,9 @@ import ich_bench
 from ich_bench.cases import SUBTYPES, Case
 from ich_bench.errors import Problem, VolumeError
 from ich_bench.geometry import Geometry, differences
-from ich_bench.journal import Journal, key_of
 from ich_bench.metrics.suite import SUITE, score, score_missing
-from ich_bench.submission import Prediction
+from ich_bench.predictions.submission import Prediction
+from ich_bench.runs.journal import Journal, key_of
 from ich_bench.volume import MaskFile, mask_sha256, open_mask, read_geometry
 
 LIBRARIES = ("nibabel", "numpy", "pyarrow", "scipy", "SimpleITK", "surface-distance")

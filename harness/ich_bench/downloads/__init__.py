@@ -1,0 +1,1 @@
+"""Datasets as downloaded: checked, and made ready for training."""

@@ -1,0 +1,1 @@
+"""Scoring: from a folder and a dataset to a score file."""

@@ -1,0 +1,1 @@
+"""Score files, folds and cards as numbers and text."""
