@@ -16,8 +16,8 @@ import pytest
 import ich_bench
 from folders import box, write_folder
 from ich_bench.errors import InputError
-from ich_bench.formats import archive
-from ich_bench.formats.archive import extracted
+from ich_bench.predictions import archive
+from ich_bench.predictions.archive import extracted
 
 MASK = b"\x1f\x8b some mask"
 

@@ -94,3 +94,10 @@ def test_nothing_that_could_run_code_is_ever_loaded_from_a_file() -> None:
     for path in HARNESS.rglob("*.py"):
         text = path.read_text("utf-8")
         assert [call for call in calls if call in text] == [], path
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in HARNESS.rglob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        printing = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+        assert not printing or path.parent.name == "cli", path

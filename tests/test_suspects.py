@@ -96,7 +96,7 @@ def test_a_common_spacing_is_found_over_heads_of_different_spacing() -> None:
         return ((one, other, (mm, mm, 5.0)) for one, other, mm in zip(references, harmed, spacings, strict=True))
 
     warnings = suspicions(pairs, 0.0)
-    assert warnings[0].startswith("the masks look resampled to about 0.7x0.7x5 mm")
+    assert warnings[0].startswith("the masks look re-spaced, resampled to about 0.7x0.7x5 mm")
 
 
 @pytest.mark.parametrize("count", [3, 6, 12])

@@ -9,8 +9,9 @@ from ich_bench.cases import Case, Dataset, FoldRow, Scheme
 from ich_bench.datasets import DATASETS, load_dataset
 from ich_bench.datasets.found import natural
 from ich_bench.errors import InputError, Problem, UsageError, did_you_mean
+from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
-from ich_bench.predictions.listing import is_junk, printable
+from ich_bench.predictions.listing import is_junk
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
 
 PLAIN_SCHEME = "none"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ich_bench.cases import Case, Dataset, Scheme
-from ich_bench.errors import Problem, VolumeError
+from ich_bench.errors import Problem, UsageError, VolumeError
 from ich_bench.geometry import Geometry, differences
 from ich_bench.predictions.naming import compact
 from ich_bench.predictions.submission import Prediction, Submission
@@ -67,6 +67,18 @@ def check_ids(
         ids = compact(absent, order=order)
         warnings.append(f"the data of {len(absent)} predicted cases is not on this machine; they are not scored: {ids}")
     return problems, warnings
+
+
+def wanted_folds(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
+    """Return the folds that are asked for, ascending (None: all); UsageError for none or an unknown one."""
+    if folds is None:
+        return scheme.folds
+    unknown = sorted(set(folds) - set(scheme.folds))
+    if unknown or not folds:
+        asked = ", ".join(map(str, unknown)) or "an empty list"
+        known = ", ".join(map(str, scheme.folds))
+        raise UsageError(f"there is no fold {asked} in {scheme.name} of {scheme.dataset}. Known, from 0: {known}.")
+    return tuple(sorted(set(folds)))
 
 
 def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:

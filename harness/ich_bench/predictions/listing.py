@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import Problem, UsageError
+from ich_bench.escape import printable
 from ich_bench.folds import BUDGETS, DRAWS, schemes_of
 from ich_bench.folds.table import SCHEMES
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
@@ -93,11 +94,6 @@ def list_masks(folder: Path, *, dataset: str, scheme: Scheme) -> Listing:
 def is_junk(name: str) -> bool:
     """Return whether a name is one that operating systems leave behind: `._x`, `.DS_Store`, `__MACOSX`."""
     return name.startswith(".") or name == "__MACOSX" or name.casefold() in {"thumbs.db", "desktop.ini"}
-
-
-def printable(text: str) -> str:
-    """Return a name from a stranger that is safe on a terminal: control and unprintable characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def _walk(root: Path, folder: Path) -> tuple[list[Path], list[str], list[Problem]]:

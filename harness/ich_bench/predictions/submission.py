@@ -10,7 +10,8 @@ from typing import Any
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import Problem
-from ich_bench.predictions.listing import Listed, list_masks, printable
+from ich_bench.escape import printable
+from ich_bench.predictions.listing import Listed, list_masks
 from ich_bench.predictions.naming import CASE_ID, Names, checked_pattern, compact, read_map
 
 _MOST_COMPARISONS = 100_000  # a guess costs a comparison with every id

@@ -15,6 +15,7 @@ Pair = tuple[Mask, Mask, tuple[float, float, float]]
 Numbers = npt.NDArray[np.float64]
 T = TypeVar("T")
 
+SUSPECT_BELOW_DICE = 0.5  # mean Dice on `ich` at which the data under the headers is looked at
 GAIN = 0.2
 SURE_DICE = 0.7  # what undoing a rare change must reach where there is only one case to judge by
 _MOST_POINTS = 20_000  # voxels of a mask that are looked at; a larger mask is sampled

@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 
 from ich_bench import plain
 from ich_bench.cases import Case, Dataset, Scheme
-from ich_bench.errors import Problem, UsageError, VolumeError
+from ich_bench.errors import Problem, VolumeError
 from ich_bench.folds import load_scheme
-from ich_bench.formats import archive
-from ich_bench.predictions.checks import ScoredMask, check_headers, check_ids, check_voxels, whole_submission_warnings
+from ich_bench.predictions import archive
+from ich_bench.predictions.checks import (
+    ScoredMask,
+    check_headers,
+    check_ids,
+    check_voxels,
+    wanted_folds,
+    whole_submission_warnings,
+)
 from ich_bench.predictions.submission import Prediction, read_submission
-from ich_bench.predictions.suspects import suspicions
+from ich_bench.predictions.suspects import SUSPECT_BELOW_DICE, suspicions
 from ich_bench.volume import mask_sha256, open_mask
 
 __all__ = [
@@ -32,7 +39,6 @@ __all__ = [
     "whole_submission_warnings",
 ]
 
-SUSPECT_BELOW_DICE = 0.5
 Pair = tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]
 
 
@@ -98,7 +104,7 @@ def validate(
         source = Path(folder)
         root = stack.enter_context(archive.extracted(source)) if source.is_file() else source
         target, plan = _target(dataset, data, scheme)
-        wanted = _wanted(plan, folds)
+        wanted = wanted_folds(plan, folds)
         found = read_submission(
             root, dataset=target.id, scheme=plan, rename=rename, map_file=Path(map_file) if map_file else None
         )
@@ -138,14 +144,6 @@ def _target(dataset: str | Path | Dataset, data: str | Path | None, scheme: str 
     if isinstance(dataset, Dataset):
         return dataset, plain.filled(load_scheme(dataset.id, scheme), dataset)
     return plain.resolve(dataset, data=data, scheme=scheme)
-
-
-def _wanted(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
-    unknown = sorted(set(folds or ()) - set(scheme.folds))
-    if unknown:
-        known = ", ".join(map(str, scheme.folds))
-        raise UsageError(f"there is no fold {', '.join(map(str, unknown))} in {scheme.name}. Known, from 0: {known}.")
-    return scheme.folds if folds is None else tuple(sorted(set(folds)))
 
 
 def _read(

@@ -17,14 +17,13 @@ from ich_bench.errors import IchBenchError, Problem
 from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import SUITE
 from ich_bench.predictions import checks
-from ich_bench.predictions.suspects import suspicions
+from ich_bench.predictions.suspects import SUSPECT_BELOW_DICE, suspicions
 from ich_bench.runs import store
 from ich_bench.runs.job import Job, Options, opened, refusal
 from ich_bench.runs.journal import Journal, key_of
 from ich_bench.runs.task import Outcome, Task, engine, library_versions, load_pair, run_task, task_key
 
 Progress = Callable[[int, int], None]
-SUSPECT_BELOW_DICE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from ich_bench import plain
 from ich_bench.cases import Dataset, Scheme
-from ich_bench.errors import IchBenchError, InputError, Problem, UsageError, did_you_mean
-from ich_bench.formats import archive
-from ich_bench.metrics.profiles import PROFILES
-from ich_bench.predictions import checks
+from ich_bench.errors import IchBenchError, InputError, Problem, UsageError
+from ich_bench.metrics.profiles import PROFILES, find_profile
+from ich_bench.predictions import archive, checks
 from ich_bench.predictions.submission import Submission, read_submission
 from ich_bench.runs.task import How, Task
 
@@ -78,16 +77,14 @@ def refusal(problems: Collection[Problem], source: Path, files: int) -> InputErr
 
 
 def _check_profile(options: Options) -> None:
-    if options.profile not in PROFILES:
-        known = did_you_mean(options.profile, PROFILES)
-        raise UsageError(f"there is no profile {options.profile!r}. {known}")
-    if options.legacy_dilation and options.profile != "spahr2023":
+    chosen = find_profile(options.profile)
+    if options.legacy_dilation and chosen.name != "spahr2023":
         raise UsageError("--legacy-dilation belongs to --profile spahr2023, whose published code it imitates.")
 
 
 def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> Job:
     target, scheme = plain.resolve(dataset, data=options.data, scheme=options.scheme)
-    folds = _wanted(scheme, options.folds)
+    folds = checks.wanted_folds(scheme, options.folds)
     found = read_submission(
         folder,
         dataset=target.id,
@@ -129,18 +126,6 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         how=how,
         warnings=tuple(dict.fromkeys([*warnings, *changed])),
     )
-
-
-def _wanted(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
-    if folds is None:
-        return scheme.folds
-    unknown = sorted(set(folds) - set(scheme.folds))
-    if unknown or not folds:
-        raise UsageError(
-            f"scheme {scheme.name} of {scheme.dataset} has folds {', '.join(map(str, scheme.folds))} (counted from 0), "
-            f"not {', '.join(map(str, unknown)) or 'none'}."
-        )
-    return tuple(sorted(set(folds)))
 
 
 def _tasks(target: Dataset, scheme: Scheme, found: Submission, folds: tuple[int, ...], how: How) -> tuple[Task, ...]:

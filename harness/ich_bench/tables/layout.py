@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ich_bench.tables.escape import markdown, plain
+from ich_bench.escape import markdown, printable
 
 WIDTH = 80
 NO_BREAK = "\u00a0"  # a space at which no line of text is broken; shown as a space
@@ -66,5 +66,5 @@ def as_markdown(heading: str, blocks: Iterable[Block]) -> str:
 
 
 WRITERS: Mapping[str, tuple[Write, Escape]] = MappingProxyType(
-    {"table": (as_text, plain), "md": (as_markdown, markdown)}
+    {"table": (as_text, printable), "md": (as_markdown, markdown)}
 )

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ich_bench.escape import cell, markdown, printable
 from ich_bench.metrics.suite import COLUMNS
 from ich_bench.tables.describe import Agreement, Share, Stat
-from ich_bench.tables.escape import cell, markdown, plain
 from ich_bench.tables.summary import RunSummary, Summary
 
 _NUMBERS = ("n", "mean", "sd", "median", "q1", "q3", "p95", "seed_sd", "count", "share", "low", "high")
@@ -137,7 +137,7 @@ def _shown(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name == "detected":
         return "yes" if value == 1 else "no"
-    return f"{value:.6g}" if isinstance(value, float) else plain(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
 def _unit(name: str) -> str:

@@ -8,17 +8,17 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~!&])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     r"""Return the text with everything that does not print (control, bidi, zero-width) written as in repr: `\x1b`."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def markdown(text: str) -> str:
     """Return the text as Markdown that shows it letter by letter, on one line."""
-    return _MARKUP.sub(r"\\\1", plain(text))
+    return _MARKUP.sub(r"\\\1", printable(text))
 
 
 def cell(text: str) -> str:
     """Return the text as one line that no spreadsheet takes for a formula; for text only, never for numbers."""
-    kept = "".join(one if one == "\t" else plain(one) for one in text)
+    kept = "".join(one if one == "\t" else printable(one) for one in text)
     return f"'{kept}" if text.startswith(_FORMULA) else kept

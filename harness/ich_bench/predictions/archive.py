@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ich_bench.errors import InputError, Problem
+from ich_bench.escape import printable
 from ich_bench.folds.table import SCHEMES
-from ich_bench.predictions.listing import PLACES, is_junk, printable
+from ich_bench.predictions.listing import PLACES, is_junk
 from ich_bench.volume import is_mask_name
 
 MOST_ENTRIES = 2_000
