@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ich_bench
+from crafted import nifti_bytes, zipped
 from folders import GEOMETRY, SHAPE, SPACING_MM, box, empty, write_folder
 from ich_bench.cases import Case, Dataset, FoldRow, Scheme
 from ich_bench.errors import InputError, UsageError
@@ -198,15 +199,36 @@ def test_the_grid_of_the_ct_or_of_the_reference_will_do(tmp_path: Path) -> None:
         assert len(check_headers(found, dataset)) == count
 
 
-def test_a_header_is_refused_before_any_voxel_is_inflated(folders: tuple[Path, Path]) -> None:
+def test_a_header_that_lies_elsewhere_hides_no_fault_of_the_voxels(folders: tuple[Path, Path], tmp_path: Path) -> None:
     reference, mine = folders
-    sound = (mine / "a.nii.gz").read_bytes()
-    write_mask(mine / "a.nii.gz", MASKS["a"], Geometry.of(SHAPE, np.diag([0.5, 0.5, 4, 1])))
-    cut = (mine / "a.nii.gz").read_bytes()[: len(sound) - 12]  # the voxels are cut short as well
-    (mine / "a.nii.gz").write_bytes(cut)
-    problems = validate(reference, mine).problems
-    assert len(problems) == 1
-    assert "0.5x0.5x4.0 mm" in problems[0].what
+    mirrored = Geometry.of(SHAPE, np.diag([-0.5, 0.5, 5, 1]))
+    soft = nifti_bytes((MASKS["a"] * 0.7).astype(np.float32), mirrored.matrix)
+    (mine / "a.nii.gz").write_bytes(zipped(soft))
+    write_mask(mine / "b.nii.gz", MASKS["b"], mirrored)
+    (mine / "b.nii.gz").write_bytes((mine / "b.nii.gz").read_bytes()[:-12])  # mirrored, and truncated
+    (mine / "c.nii.gz").write_bytes(b"")  # a header that cannot be read is all there is to say
+    told = both(reference, mine, tmp_path / "out")
+    assert [where for where, _ in told] == ["a.nii.gz", "a.nii.gz", "b.nii.gz", "b.nii.gz", "c.nii.gz"]
+    for (_, words), word in zip(told, ("probability map", "mirrored", "mirrored", "truncated", "0 bytes"), strict=True):
+        assert word in words
+
+
+def test_masks_of_other_folds_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "hssayeni"
+    cases = tuple(
+        Case(case_id=name, patient_id=name, ct=source / "049.nii.gz", reference=None) for name in ("049", "050")
+    )
+    write_folder(source, {"049": empty()})
+    rows = tuple(FoldRow(case_id=name, patient_id=name, fold=fold) for fold, name in enumerate(("049", "050")))
+    scheme = Scheme(dataset="hssayeni", name="cv10", rows=rows, sha256="")
+    dataset = Dataset(id="hssayeni", source=source, cases=cases)
+    monkeypatch.setattr("ich_bench.plain.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr("ich_bench.plain.load_scheme", lambda *_: scheme)
+    mine = write_folder(tmp_path / "mine", {"049": empty()})
+    (mine / "050.nii.gz").write_bytes(b"no mask at all")
+    assert validate("hssayeni", mine, folds=[0]).problems == ()
+    assert ich_bench.evaluate("hssayeni", mine, folds=[0], out=tmp_path / "out").scores.num_rows == 1
+    assert [problem.where for problem in validate("hssayeni", mine).problems] == ["050.nii.gz"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -290,3 +312,37 @@ def test_a_known_id_wins_over_a_folder_and_a_path_has_a_separator(
 def test_an_unknown_fold_is_wrong_usage(folders: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no fold 1"):
         validate(*folders, folds=[1])
+
+
+def labelled(path: Path, mask: np.ndarray, value: int = 3) -> None:
+    """Write a mask whose one value beside 0 is no 1, as some tools do."""
+    path.write_bytes(zipped(nifti_bytes(mask.astype(np.uint8) * value, np.diag([*SPACING_MM, 1]))))
+
+
+def both(reference: Path, mine: Path, out: Path, **options: object) -> list[tuple[str, str]]:
+    """Return (where, what and how to mend) of each problem, which `validate` and `evaluate` must tell alike."""
+    report = validate(reference, mine, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError) as refused:
+        ich_bench.evaluate(reference, mine, out=out, **options)  # type: ignore[arg-type]
+    assert refused.value.problems == report.problems
+    assert not (out / "scores").exists()
+    return [(problem.where, f"{problem.what} {problem.mend}") for problem in report.problems]
+
+
+def test_what_is_wrong_with_references_is_said_at_once_too_and_with_their_own_option(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    reference, mine = folders
+    labelled(reference / "b.nii.gz", MASKS["b"])
+    labelled(reference / "d.nii.gz", MASKS["d"])
+    labelled(mine / "b.nii.gz", MASKS["b"], 7)
+    told = both(reference, mine, tmp_path / "out")  # nothing wrong with any header
+    assert [where for where, _ in told] == ["b.nii.gz", "reference of b", "reference of d"]
+    write_mask(mine / "c.nii.gz", MASKS["c"], Geometry.of(SHAPE, np.diag([-0.5, 0.5, 5, 1])))
+    told = both(reference, mine, tmp_path / "out")
+    assert [where for where, _ in told] == ["b.nii.gz", "c.nii.gz", "reference of b", "reference of d"]
+    assert "`--labels 1,3`" in told[0][1]
+    assert "`--reference-labels 1,3`" in told[2][1]
+    assert "`--labels" not in told[2][1]
+    (mine / "d.nii.gz").unlink()  # the reference of a missing mask is scored against as well
+    assert "reference of d" in [where for where, _ in both(reference, mine, tmp_path / "out")]

@@ -61,11 +61,17 @@ class MaskFile:
         """Return the grid the file claims."""
         return self.header.geometry
 
-    def voxels(self, labels: frozenset[float] | None = None, *, expected_shape: Sequence[int] | None = None) -> Voxels:
+    def voxels(
+        self,
+        labels: frozenset[float] | None = None,
+        *,
+        expected_shape: Sequence[int] | None = None,
+        option: str | None = "--labels",
+    ) -> Voxels:
         """Return the binary mask (x, y, z).
 
         Without `labels` the values must be 0 and 1, or 0 and 255 (PROTOCOL 6, Values). With `labels`, voxels of those
-        values count and every other whole number is background.
+        values count and every other whole number is background; `option` is how a user names them (None: not at all).
 
         Raises:
             VolumeError: the stream is damaged, or the values are no mask; or the shape is not the expected one, said
@@ -74,7 +80,7 @@ class MaskFile:
         shape = self.geometry.shape
         if expected_shape is not None and tuple(expected_shape) != shape:
             raise VolumeError(f"has {shape_text(shape)} voxels; {shape_text(expected_shape)} was expected.")
-        found = MaskValues(labels=labels, slope=self.header.slope)
+        found = MaskValues(labels=labels, slope=self.header.slope, option=option)
         mask: Voxels | None = None
         at = 0
         for block in blocks(self.data, self.header):

@@ -21,11 +21,13 @@ class MaskValues:
     values that are one of them count and every other whole number is background.
     """
 
-    def __init__(self, *, labels: frozenset[float] | None, slope: float) -> None:
+    def __init__(self, *, labels: frozenset[float] | None, slope: float, option: str | None = "--labels") -> None:
+        """Start with no value met; `option` is what names other values in the words for the user (None: nothing)."""
         if labels is not None and (not labels or not all(np.isfinite(label) and label != 0 for label in labels)):
             raise UsageError("labels are the values that count as hemorrhage: at least one, and never 0.")
         self._labels = labels
         self._slope = slope
+        self._option = option
         self._counts: Counter[float] = Counter()  # whole numbers met, 0 left out
         self._uncounted = False
         self._not_numbers = self._fractions = 0
@@ -95,5 +97,6 @@ class MaskValues:
             return VolumeError(f"holds negative values: {listed}{more}.", "Save the mask with 0 and 1.")
         return VolumeError(
             f"holds the values {listed}{more} beside 0; 0 and 1, or 0 and 255, were expected.",
-            "Save the mask with 0 and 1, or name the values that count as hemorrhage: `--labels 1,3`.",
+            "Save the mask with 0 and 1"
+            + (f", or name the values that count as hemorrhage: `{self._option} 1,3`." if self._option else "."),
         )

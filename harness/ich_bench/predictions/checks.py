@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import Problem, UsageError, VolumeError
-from ich_bench.geometry import Geometry, differences
+from ich_bench.geometry import Geometry, differences, shape_text
 from ich_bench.predictions.naming import compact
 from ich_bench.predictions.submission import Prediction, Submission
-from ich_bench.volume import open_mask, read_geometry
+from ich_bench.volume import Voxels, open_mask, read_geometry
 
 _ONE_BY_ONE = 20  # so many missing cases are told one by one, more in one line
 
@@ -81,26 +81,41 @@ def wanted_folds(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ..
     return tuple(sorted(set(folds)))
 
 
-def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
-    """Return what keeps each mask off the grid of its CT and its reference, from headers alone.
+def looked_at(
+    submission: Submission, dataset: Dataset, scheme: Scheme, folds: Collection[int]
+) -> tuple[Submission, Dataset]:
+    """Return what of a submission and of a dataset these folds need; no other file is opened.
 
-    Masks of cases whose data is not on this machine are left aside.
+    That are the masks of cases whose data is on this machine, unless they lie in the folder of another fold, and all
+    cases tested; no case where the submission holds no mask at all.
     """
-    here = {case.case_id: case for case in dataset.cases}
+    tested = {case_id for fold in folds for case_id in scheme.test_cases(fold)}
+    cases = tuple(case for case in dataset.cases if case.case_id in tested)
+    here = {case.case_id for case in cases}
+    masks = tuple(
+        one for one in submission.predictions if one.case_id in here and (one.fold is None or one.fold in folds)
+    )
+    return replace(submission, predictions=masks), replace(dataset, cases=cases if masks else ())
+
+
+def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
+    """Return what keeps each mask off the grid of its CT and its reference, and what is wrong with those themselves.
+
+    From headers alone. Masks of cases whose data is not on this machine are left aside.
+    """
     problems = []
     grids: dict[str, tuple[tuple[Geometry, ...], tuple[str, ...]]] = {}
+    for case in dataset.cases:
+        grids[case.case_id], faults = _grids(case)
+        problems += faults
     for one in submission.predictions:
-        case = here.get(one.case_id)
-        if case is None:
+        if one.case_id not in grids:
             continue
         try:
             mask = read_geometry(one.path)
         except VolumeError as fault:
             problems.append(fault.at(one.where))
             continue
-        if one.case_id not in grids:
-            grids[one.case_id], faults = _grids(case)
-            problems += faults
         geometries, names = grids[one.case_id]
         if geometries:
             said = differences(mask, *geometries, names=names)
@@ -109,9 +124,13 @@ def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
 
 
 def check_voxels(
-    predictions: Iterable[Prediction], dataset: Dataset, *, labels: Collection[float] | None = None
+    predictions: Iterable[Prediction],
+    dataset: Dataset,
+    *,
+    labels: Collection[float] | None = None,
+    reference_labels: Collection[float] | None = None,
 ) -> list[Problem]:
-    """Return what is wrong with the voxels of masks whose headers are fine; each is decoded once and let go."""
+    """Return what is wrong with the voxels of masks and of all references; each is decoded once and let go."""
     here = {case.case_id for case in dataset.cases}
     problems = []
     for one in predictions:
@@ -120,7 +139,32 @@ def check_voxels(
                 open_mask(one.path).voxels(frozenset(labels) if labels else None)
             except VolumeError as fault:
                 problems.append(fault.at(one.where))
+    for case in dataset.cases:
+        try:
+            read_reference(case, frozenset(reference_labels) if reference_labels else None)
+        except VolumeError as fault:
+            problems.append(fault.at(f"reference of {case.case_id}"))
     return problems
+
+
+def read_reference(case: Case, labels: frozenset[float] | None) -> Voxels | None:
+    """Return the voxels of a case's reference mask; None where it has no file, because it holds no hemorrhage."""
+    if case.reference is None:
+        return None
+    return open_mask(case.reference, trusted=True).voxels(labels, option=reference_option(case))
+
+
+def reference_option(case: Case) -> str | None:
+    """Return the option that says which values of a reference count: masks of a known dataset have none."""
+    return "--reference-labels" if case.ct is None else None
+
+
+def unlike_its_ct(reference: Geometry, ct: Geometry) -> VolumeError:
+    """Return the fault of a reference that has another shape than its CT."""
+    return VolumeError(
+        f"has {shape_text(reference.shape)} voxels, its CT {shape_text(ct.shape)}.",
+        "The download is damaged or mixed up: `ich-bench prepare` checks it case by case.",
+    )
 
 
 def whole_submission_warnings(masks: Iterable[ScoredMask]) -> list[str]:
@@ -198,4 +242,6 @@ def _grids(case: Case) -> tuple[tuple[tuple[Geometry, ...], tuple[str, ...]], li
             names.append(name)
         except VolumeError as fault:
             problems.append(fault.at(f"{name} of {case.case_id}"))
+    if len(grids) == 2 and grids[0].shape != grids[1].shape:
+        problems.append(unlike_its_ct(grids[1], grids[0]).at(f"reference of {case.case_id}"))
     return (tuple(grids), tuple(names)), problems

@@ -22,6 +22,8 @@ from ich_bench.predictions.checks import (
     check_headers,
     check_ids,
     check_voxels,
+    looked_at,
+    read_reference,
     wanted_folds,
     whole_submission_warnings,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "whole_submission_warnings",
 ]
 
+_Item = tuple[Prediction | None, Case]
 Pair = tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]
 
 
@@ -73,9 +76,9 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """One mask whose header is fine, read: its problem, or what the whole submission is judged by."""
+    """One mask and its reference, read: their problems, or what the whole submission is judged by."""
 
-    problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
     scored: ScoredMask | None = None
     dice: float | None = None  # of a case with hemorrhage
 
@@ -108,24 +111,26 @@ def validate(
         found = read_submission(
             root, dataset=target.id, scheme=plan, rename=rename, map_file=Path(map_file) if map_file else None
         )
-        here = {case.case_id: case for case in target.cases}
-        missing, warnings = check_ids(found, plan, here, wanted, allow_missing=allow_missing)
-        problems = [*found.problems, *missing, *check_headers(found, target)]
+        present = [case.case_id for case in target.cases]
+        missing, warnings = check_ids(found, plan, present, wanted, allow_missing=allow_missing)
+        used, asked = looked_at(found, target, plan, wanted)
+        problems = [*found.problems, *missing, *check_headers(used, asked)]
         faulty = {problem.where for problem in problems}
-        tested = {case_id for fold in wanted for case_id in plan.test_cases(fold)}
-        sound = [
-            one for one in found.predictions
-            if one.where not in faulty and one.case_id in here and one.case_id in tested
-            and (one.fold is None or one.fold in wanted)
-        ]  # fmt: skip
+        here = {case.case_id: case for case in asked.cases}
+        items: list[_Item] = [(one, here[one.case_id]) for one in used.predictions]
+        predicted = {one.case_id for one in used.predictions}
+        items += [(None, case) for case in asked.cases if case.case_id not in predicted]
         read = partial(_read, labels=_set(labels), reference_labels=_set(reference_labels))
-        results = list(_mapped(read, [(one, here[one.case_id]) for one in sound], jobs, progress))
-        problems += [result.problem for result in results if result.problem]
+        results = list(_mapped(read, items, jobs, progress))
+        problems += [problem for result in results for problem in result.problems]
+        sound = [one if one is not None and one.where not in faulty else None for one, _ in items]
+        results = [result for one, result in zip(sound, results, strict=True) if one is not None]
         warnings += [f"masks were changed by `ich-bench {step}`" for step in found.processing]
         warnings += whole_submission_warnings(result.scored for result in results if result.scored)
         dice = [result.dice for result in results if result.dice is not None]
         if dice and sum(dice) / len(dice) < SUSPECT_BELOW_DICE:
-            bleeds = [one for one, result in zip(sound, results, strict=True) if result.dice is not None]
+            judged = [one for one in sound if one is not None]
+            bleeds = [one for one, result in zip(judged, results, strict=True) if result.dice is not None]
             pairs = partial(_pairs, bleeds, here, _set(labels), _set(reference_labels))
             warnings += suspicions(pairs, sum(dice) / len(dice))
     faulty = {problem.where for problem in problems}
@@ -146,18 +151,23 @@ def _target(dataset: str | Path | Dataset, data: str | Path | None, scheme: str 
     return plain.resolve(dataset, data=data, scheme=scheme)
 
 
-def _read(
-    item: tuple[Prediction, Case], labels: frozenset[float] | None, reference_labels: frozenset[float] | None
-) -> _Read:
+def _read(item: _Item, labels: frozenset[float] | None, reference_labels: frozenset[float] | None) -> _Read:
     one, case = item
+    problems = []
+    prediction = reference = None
+    if one is not None:
+        try:
+            prediction = open_mask(one.path).voxels(labels)
+        except VolumeError as fault:
+            problems.append(fault.at(one.where))
     try:
-        prediction = open_mask(one.path).voxels(labels)
+        reference = read_reference(case, reference_labels)
     except VolumeError as fault:
-        return _Read(problem=fault.at(one.where))
-    try:
-        reference = _reference(case, prediction.shape, reference_labels)
-    except VolumeError as fault:
-        return _Read(problem=fault.at(f"reference of {case.case_id}"))
+        problems.append(fault.at(f"reference of {case.case_id}"))
+    if problems or prediction is None:
+        return _Read(problems=tuple(problems))
+    if reference is None:
+        reference = np.zeros(prediction.shape, dtype=np.bool_)
     scored = ScoredMask(
         case_id=case.case_id,
         has_ich=bool(reference.any()),
@@ -170,12 +180,6 @@ def _read(
     return _Read(scored=scored, dice=(2 * both + 1) / (size + 1) if scored.has_ich else None)
 
 
-def _reference(case: Case, shape: tuple[int, ...], labels: frozenset[float] | None) -> NDArray[np.bool_]:
-    if case.reference is None:
-        return np.zeros(shape, dtype=np.bool_)
-    return open_mask(case.reference, trusted=True).voxels(labels)
-
-
 def _pairs(
     predictions: Sequence[Prediction],
     cases: dict[str, Case],
@@ -185,13 +189,14 @@ def _pairs(
     for one in predictions:
         case = cases[one.case_id]
         mask = open_mask(one.path)
-        prediction = mask.voxels(labels)
-        yield _reference(case, prediction.shape, reference_labels), prediction, mask.geometry.spacing_mm
+        reference = read_reference(case, reference_labels)
+        if reference is not None:  # one without hemorrhage tells nothing here
+            yield reference, mask.voxels(labels), mask.geometry.spacing_mm
 
 
 def _mapped(
-    read: Callable[[tuple[Prediction, Case]], _Read],
-    items: Sequence[tuple[Prediction, Case]],
+    read: Callable[[_Item], _Read],
+    items: Sequence[_Item],
     jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[_Read]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ich_bench import plain
@@ -57,7 +57,7 @@ def opened(dataset: str | Path, folder: str | Path, options: Options) -> Iterato
     """Yield the job of one prediction folder; a zip is unpacked for as long as the job lasts.
 
     Raises InputError with every problem of every file when something cannot be scored: where a name or a header is
-    wrong, the voxels of all other files are checked too before anything is said.
+    wrong, the voxels of all files are checked too before anything is said.
     """
     _check_profile(options)
     source = Path(folder)
@@ -103,12 +103,11 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         leaves_out=frozenset(PROFILES[options.profile].leaves_out.get(target.id, ())),
     )
     tasks = _tasks(target, scheme, found, folds, how)
-    used = replace(found, predictions=tuple(task.prediction for task in tasks if task.prediction is not None))
-    problems = [*found.problems, *missing, *checks.check_headers(used, target)]
+    used, asked = checks.looked_at(found, target, scheme, folds)
+    problems = [*found.problems, *missing, *checks.check_headers(used, asked)]
     if problems:
-        faulty = {problem.where for problem in problems}
-        sound = [prediction for prediction in used.predictions if prediction.where not in faulty]
-        problems += checks.check_voxels(sound, target, labels=how.labels)
+        voxels = checks.check_voxels(used.predictions, asked, labels=how.labels, reference_labels=how.reference_labels)
+        problems += voxels
         raise refusal(problems, source, len(found.predictions))
     if not any(task.prediction for task in tasks):
         raise IchBenchError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +17,7 @@ from ich_bench.cases import SUBTYPES, Case
 from ich_bench.errors import Problem, VolumeError
 from ich_bench.geometry import Geometry, differences
 from ich_bench.metrics.suite import SUITE, score, score_missing
+from ich_bench.predictions.checks import reference_option, unlike_its_ct
 from ich_bench.predictions.submission import Prediction
 from ich_bench.runs.journal import Journal, key_of
 from ich_bench.volume import MaskFile, mask_sha256, open_mask, read_geometry
@@ -69,31 +72,42 @@ def library_versions() -> dict[str, str]:
 
 def run_task(task: Task, journal: Journal) -> Outcome:
     """Return the row of one case, from the journal where the very same bytes were scored before."""
+    problems: list[Problem] = []
     where = task.prediction.where if task.prediction else task.case.case_id
-    try:
+    reference = grid = truth = mask = predicted = None
+    with _told(problems, f"reference of {task.case.case_id}"):
         reference, grid = _open_reference(task.case)
-    except VolumeError as fault:
-        return Outcome(problems=(fault.at(f"reference of {task.case.case_id}"),))
-    try:
+    with _told(problems, where):
         mask = open_mask(task.prediction.path) if task.prediction else None
+    key = ""
+    if grid is not None and not problems:
         key = _key(task, grid, reference.sha256 if reference else "", mask.sha256 if mask else "")
         known = journal.recall(key)
         if known is not None:
             return Outcome(key=key, values=known["values"], reference_sha256=known["reference_sha256"], reused=True)
+    if grid is not None:
         if mask is not None:  # headers were sound when all were checked: is this still the same file?
             changed = differences(mask.geometry, grid, *((reference.geometry,) if reference else ()))
-            if changed:
-                return Outcome(problems=tuple(Problem(where=where, what=what) for what in changed))
-        predicted = mask.voxels(task.how.labels) if mask is not None else None
-    except VolumeError as fault:
-        return Outcome(problems=(fault.at(where),))
-    try:
-        truth = _reference_voxels(reference, grid, task.how)
-    except VolumeError as fault:
-        return Outcome(problems=(fault.at(f"reference of {task.case.case_id}"),))
+            problems += [Problem(where=where, what=what) for what in changed]
+        with _told(problems, f"reference of {task.case.case_id}"):
+            truth = _reference_voxels(task, reference, grid)
+    if mask is not None:
+        with _told(problems, where):
+            predicted = mask.voxels(task.how.labels)
+    if problems or grid is None or truth is None:
+        return Outcome(problems=tuple(problems))
     values, sha256 = _values(task, grid, truth, predicted), mask_sha256(truth)
     journal.record(key, {"values": values, "reference_sha256": sha256})
     return Outcome(key=key, values=values, reference_sha256=sha256)
+
+
+@contextmanager
+def _told(problems: list[Problem], where: str) -> Iterator[None]:
+    """Add a fault of this file to the problems, and go on: all of a case's faults are told at once."""
+    try:
+        yield
+    except VolumeError as fault:
+        problems.append(fault.at(where))
 
 
 def task_key(task: Task) -> str:
@@ -112,7 +126,7 @@ def load_pair(task: Task) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[f
         raise ValueError(f"{task.case.case_id} has no prediction")
     reference, grid = _open_reference(task.case)
     predicted = open_mask(task.prediction.path).voxels(task.how.labels)
-    return _reference_voxels(reference, grid, task.how), predicted, grid.spacing_mm
+    return _reference_voxels(task, reference, grid), predicted, grid.spacing_mm
 
 
 def _open_reference(case: Case) -> tuple[MaskFile | None, Geometry]:
@@ -125,15 +139,12 @@ def _open_reference(case: Case) -> tuple[MaskFile | None, Geometry]:
     return reference, reference.geometry
 
 
-def _reference_voxels(reference: MaskFile | None, grid: Geometry, how: How) -> NDArray[np.bool_]:
+def _reference_voxels(task: Task, reference: MaskFile | None, grid: Geometry) -> NDArray[np.bool_]:
     if reference is None:
         return np.zeros(grid.shape, dtype=np.bool_)
     if reference.geometry.shape != grid.shape:
-        raise VolumeError(
-            f"has shape {reference.geometry.shape}, its CT {grid.shape}.",
-            "The download is damaged or mixed up: `ich-bench prepare` checks it case by case.",
-        )
-    return reference.voxels(how.reference_labels)
+        raise unlike_its_ct(reference.geometry, grid)
+    return reference.voxels(task.how.reference_labels, option=reference_option(task.case))
 
 
 def _values(
