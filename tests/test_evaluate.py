@@ -82,11 +82,14 @@ def test_provenance_says_what_was_done_and_holds_no_clock_and_no_path(
     assert str(tmp_path) not in (tmp_path / "out" / "scores" / "reference.parquet").read_bytes().decode("latin-1")
 
 
-def test_the_bytes_do_not_depend_on_workers_or_on_an_interruption(cohort: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_workers_or_on_an_interruption(
+    cohort: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr("ich_bench.runs.pool.POOL_PAYS_AFTER_S", 0.0)  # else four tiny volumes need no workers
     one = ich_bench.evaluate(*cohort, out=tmp_path / "one", jobs=1)
     two = ich_bench.evaluate(*cohort, out=tmp_path / "two", jobs=2)
     with pytest.raises(KeyboardInterrupt):
@@ -259,3 +262,59 @@ def test_a_read_only_place_is_one_clear_error(cohort: tuple[Path, Path], tmp_pat
     blocked.write_text("in the way")
     with pytest.raises(IchBenchError, match="file"):
         ich_bench.evaluate(*cohort, out=blocked / "out")
+
+
+def test_a_kill_between_writing_and_remembering_never_passes_one_runs_scores_off_as_anothers(
+    cohort: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_folder(tmp_path / "other", {f"case-{number}": BLEED for number in (1, 2, 3, 4)})
+    mine = ich_bench.evaluate(*cohort, out=tmp_path / "out").path.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ich_bench.runs.journal.Journal.finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ich_bench.evaluate(cohort[0], other, out=tmp_path / "out", overwrite=True)
+    with pytest.raises(IchBenchError, match="other input"):  # what lies there is the other's
+        ich_bench.evaluate(*cohort, out=tmp_path / "out")
+    again = ich_bench.evaluate(cohort[0], other, out=tmp_path / "out")  # and the other's own command just goes on
+    assert again.name == "other"
+    assert ich_bench.evaluate(*cohort, out=tmp_path / "out", overwrite=True).path.read_bytes() == mine
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_damaged_score_file_is_no_finished_one(left: int, cohort: tuple[Path, Path], tmp_path: Path) -> None:
+    run = ich_bench.evaluate(*cohort, out=tmp_path / "out")
+    whole = run.path.read_bytes()
+    run.path.write_bytes(whole[:left])
+    assert ich_bench.evaluate(*cohort, out=tmp_path / "out").path.read_bytes() == whole
+
+
+def test_a_killed_worker_is_told_in_words_and_what_was_scored_is_kept(
+    cohort: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    def out_of_memory(*_: object) -> None:
+        raise TerminatedWorkerError("killed")
+
+    monkeypatch.setattr("ich_bench.runs.pool.POOL_PAYS_AFTER_S", 0.0)
+    monkeypatch.setattr("joblib.Parallel.__call__", out_of_memory)
+    with pytest.raises(IchBenchError, match="--jobs 1"):
+        ich_bench.evaluate(*cohort, out=tmp_path / "out", jobs=2)
+    monkeypatch.undo()
+    assert ich_bench.evaluate(*cohort, out=tmp_path / "out").reused == 1
+
+
+def test_workers_are_started_only_where_they_pay_and_zero_means_every_core(
+    cohort: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a pool was started for four tiny volumes")
+
+    monkeypatch.setattr("joblib.Parallel.__call__", refuse)
+    assert ich_bench.evaluate(*cohort, out=tmp_path / "out", jobs=0).scores.num_rows == 4
+    with pytest.raises(UsageError, match="jobs"):
+        ich_bench.evaluate(*cohort, out=tmp_path / "again", jobs=-1)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ich_bench.datasets import load_dataset
-from ich_bench.runs.evaluation import Progress, Run, evaluate
+from ich_bench.runs.evaluation import Run, evaluate
+from ich_bench.runs.pool import Progress
 from ich_bench.volume import CT, open_mask, read_ct, write_mask
 
 DATASET = "phantom-mini"

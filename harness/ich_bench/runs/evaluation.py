@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,8 @@ from ich_bench.predictions.suspects import SUSPECT_BELOW_DICE, suspicions
 from ich_bench.runs import store
 from ich_bench.runs.job import Job, Options, opened, refusal
 from ich_bench.runs.journal import Journal, key_of
-from ich_bench.runs.task import Outcome, Task, engine, library_versions, load_pair, run_task, task_key
-
-Progress = Callable[[int, int], None]
+from ich_bench.runs.pool import Progress, run_all
+from ich_bench.runs.task import Outcome, Task, engine, library_versions, load_pair, task_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +109,25 @@ def evaluate(
         home = Path(out) if out is not None else Path("ich-bench-out") / job.name
         path = home / "scores" / f"{job.dataset.id}.parquet"
         journal = Journal.of(home, job.dataset.id)
-        if path.exists() and journal.finished() == _inputs_sha256(job, [task_key(task) for task in job.tasks]):
-            return _run(job, store.read_scores(path), path, reused=len(job.tasks))
-        if path.exists() and not overwrite:
-            raise IchBenchError(
-                f"{path} holds finished scores of other input (other predictions, data, options or versions).\n"
-                "Add --overwrite to replace them, or -o to write elsewhere."
-            )
-        outcomes = _outcomes(job, journal, jobs=jobs, progress=progress)
+        if path.exists():
+            inputs, scores_sha256 = journal.written_for()
+            ours = inputs == _inputs_sha256(job, [task_key(task) for task in job.tasks])
+            if ours and scores_sha256 == store.file_sha256(path):
+                return _run(job, store.read_scores(path), path, reused=len(job.tasks))
+            if not (ours or overwrite) and store.is_whole(path):  # a damaged file is no finished one
+                raise IchBenchError(
+                    f"{path} holds finished scores of other input (other predictions, data, options or versions).\n"
+                    "Add --overwrite to replace them, or -o to write elsewhere."
+                )
+        outcomes = run_all(job.tasks, journal, jobs=jobs, progress=progress)
         faults = [problem for outcome in outcomes for problem in outcome.problems]
         if faults:
             raise refusal(faults, Path(folder), len(job.tasks))
         rows = [_row(job, task, outcome) for task, outcome in zip(job.tasks, outcomes, strict=True)]
         scores = store.table(rows, profile=profile, provenance=_provenance(job, rows, outcomes))
-        store.write_scores(scores, path)
-        journal.finish(_inputs_sha256(job, [outcome.key for outcome in outcomes]))
+        inputs = _inputs_sha256(job, [outcome.key for outcome in outcomes])
+        journal.begin_writing(inputs)
+        journal.finish(inputs, store.write_scores(scores, path))
         return _run(job, scores, path, reused=sum(outcome.reused for outcome in outcomes))
 
 
@@ -141,31 +144,6 @@ def _run(job: Job, scores: pa.Table, path: Path, *, reused: int) -> Run:
         ignored=job.submission.ignored,
         reused=reused,
     )
-
-
-def _outcomes(job: Job, journal: Journal, *, jobs: int, progress: Progress | None) -> list[Outcome]:
-    """Return one outcome per task in the tasks' order, whatever the order in which workers finish."""
-    total = len(job.tasks)
-    outcomes: dict[int, Outcome] = {}
-
-    def arrived(results: Iterator[tuple[int, Outcome]]) -> None:
-        for done, (index, outcome) in enumerate(results, start=1):
-            outcomes[index] = outcome
-            if progress is not None:
-                progress(done, total)
-
-    if jobs == 1 or total == 1:
-        arrived(_numbered(index, task, journal) for index, task in enumerate(job.tasks))
-    else:
-        from joblib import Parallel, delayed
-
-        workers = Parallel(n_jobs=min(jobs, total), return_as="generator_unordered", batch_size=1)
-        arrived(workers(delayed(_numbered)(index, task, journal) for index, task in enumerate(job.tasks)))
-    return [outcomes[index] for index in range(total)]
-
-
-def _numbered(index: int, task: Task, journal: Journal) -> tuple[int, Outcome]:
-    return index, run_task(task, journal)
 
 
 def _row(job: Job, task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -198,6 +176,7 @@ def _provenance(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Out
         "engine": engine(),
         "libraries": library_versions(),
         "scheme": job.scheme.name,
+        "leaky": job.scheme.leaky,
         "fold_sha256": job.scheme.sha256,
         "dataset_sha256": _dataset_sha256(job, rows, outcomes),
         "status": _status(job, rows),

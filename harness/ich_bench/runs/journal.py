@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ich_bench.errors import IchBenchError
+
+_STATE = "state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,23 +43,24 @@ class Journal:
         """Keep the entry under this key; floats survive exactly, NaN and infinity included."""
         _write(self.folder / f"{key}.json", json.dumps(entry))
 
-    def finish(self, inputs_sha256: str) -> None:
-        """Forget the entries and remember which input the finished score file belongs to."""
+    def begin_writing(self, inputs_sha256: str) -> None:
+        """Remember whose score file is about to be written, so that a kill at that moment is understood later."""
+        _write(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": None}))
+
+    def finish(self, inputs_sha256: str, scores_sha256: str) -> None:
+        """Remember which input and which bytes the finished score file has, and forget the entries."""
+        _write(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": scores_sha256}))
         for entry in self.folder.glob("*.json"):
             with contextlib.suppress(OSError):
                 entry.unlink()
-        _write(self.folder / "finished", inputs_sha256)
 
-    def finished(self) -> str | None:
-        """Return the sha256 of the input that the finished score file belongs to, or None."""
+    def written_for(self) -> tuple[str | None, str | None]:
+        """Return the sha256 of the input that was written last and of its score file; None where unknown."""
         try:
-            return (self.folder / "finished").read_text("utf-8").strip()
-        except OSError:
-            return None
-
-    def clear(self) -> None:
-        """Forget everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+            state = json.loads((self.folder / _STATE).read_text("utf-8"))
+            return state["inputs"], state["scores"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None, None
 
 
 def key_of(parts: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -59,20 +60,43 @@ def provenance(scores: pa.Table) -> dict[str, Any]:
     return loaded
 
 
-def write_scores(scores: pa.Table, path: Path) -> None:
-    """Write the table beside its final place, then rename, so that a reader sees all of it or none."""
+def write_scores(scores: pa.Table, path: Path) -> str:
+    """Write the table beside its final place, then rename, so that a reader sees all of it or none.
+
+    Returns the SHA-256 of the bytes written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scores, part, compression="zstd")
         with part.open("rb+") as written:
             os.fsync(written.fileno())
+        sha256 = file_sha256(part)
         part.replace(path)
     except OSError as fault:
         raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. Free space, or choose -o.") from fault
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+    return sha256
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes; "" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether the file is a Parquet file from its first to its last byte, whatever it holds."""
+    try:
+        pq.read_table(path)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def read_scores(path: Path) -> pa.Table:
