@@ -20,7 +20,8 @@ from ich_bench.volume import write_mask
 def ich_bench(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ich_bench", *map(str, arguments)]
     env = {**os.environ, "COLUMNS": "100", **environment}
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    return subprocess.run(command, capture_output=True, encoding=encoding, env=env, check=False)
 
 
 @pytest.fixture
@@ -70,6 +71,9 @@ def test_evaluate_exits_1_with_every_reason(cohort: tuple[Path, Path], tmp_path:
         (("datasets", "hsayeni"), "hssayeni"),
         (("folds", "hssayeni", "--scheme", "cv11"), "cv10"),
         (("evaluate", "hssayeni", ".", "--fold", "x"), "--fold"),
+        (("evaluate", "hssayeni", ".", "--fold", "inf"), "--fold"),
+        (("evaluate", "hssayeni", ".", "--labels", "nan"), "--labels"),
+        (("folds", "rsna"), "pool"),
     ],
 )
 def test_wrong_usage_exits_2_and_names_the_known(arguments: tuple[str, ...], told: str) -> None:
@@ -174,3 +178,28 @@ def test_cache_clear_removes_what_can_be_made_again_and_nothing_else(tmp_path: P
     assert ich_bench("cache", "clear", ICH_BENCH_CACHE=str(tmp_path / "cache")).returncode == 0
     assert list((tmp_path / "cache").iterdir()) == []
     assert (tmp_path / "beside").read_text() == "kept"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_lacks_a_sign_loses_nothing_and_is_no_bug(
+    encoding: str, cohort: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = ich_bench("evaluate", *cohort, "-o", tmp_path / "out", "--jobs", "1", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "thick (" in done.stdout
+
+
+def test_tables_keep_to_80_columns_whatever_the_name(tmp_path: Path) -> None:
+    masks = {f"case-{number}": lopsided(number) for number in range(3)} | {"case-3": empty()}
+    reference = write_folder(tmp_path / "reference", masks)
+    names = [letter * 60 for letter in "ab"]
+    for name in names:
+        write_folder(tmp_path / name, {case: mask for case, mask in masks.items() if case != "case-1"})
+    single = ich_bench("evaluate", reference, tmp_path / names[0], "--allow-missing", "-o", tmp_path / "one")
+    both = ich_bench(
+        "evaluate", reference, *(tmp_path / name for name in names), "--allow-missing", "-o", tmp_path / "o"
+    )
+    for done in (single, both):
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("scores ")]
+        assert [line for line in lines if len(line) > 80] == []

@@ -213,3 +213,19 @@ def test_wangs_twenty_percent_takes_four_predictions_a_case(tmp_path: Path) -> N
     by_hand = np.mean([row["dice"] for row in with_ich])
     assert summary.cohort("ich").metrics["dice"].mean == pytest.approx(by_hand)
     assert rows[0]["dice"] == pytest.approx(1 / (fn + 1))
+
+
+def test_the_leaky_scheme_says_so_in_its_score_file_and_in_its_table(tmp_path: Path) -> None:
+    from ich_bench.runs.store import provenance
+    from ich_bench.tables.render import render
+    from ich_bench.tables.summary import summarise
+
+    source = hssayeni.write(tmp_path / "download", shape=SHAPE)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for case in load_dataset("hssayeni", source).cases:
+        reference = open_mask(case.reference)  # type: ignore[arg-type]
+        write_mask(folder / f"{case.case_id}.nii.gz", reference.voxels(), reference.geometry)
+    run = ich_bench.evaluate("hssayeni", folder, data=source, scheme="wang-slices", out=tmp_path / "out")
+    assert provenance(run.scores)["leaky"] is True
+    assert "leaky" in render(summarise(run.scores))

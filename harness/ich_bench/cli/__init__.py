@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 
-from ich_bench.cli import data, machine, mend, score
+from ich_bench.cli import console, data, machine, mend, score
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 
@@ -22,13 +23,16 @@ DONE, REFUSED, WRONG_USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 def main() -> None:
     """Run one verb and exit: 0 done, 1 the input cannot be used, 2 wrong usage, 130 interrupted, 70 a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a sign shows its code; nothing is lost
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except UsageError as fault:
         print(f"ich-bench: {fault}", file=sys.stderr)
         sys.exit(WRONG_USAGE)
     except IchBenchError as fault:
-        print(fault, file=sys.stderr)
+        console.talk_fault(fault)
         sys.exit(REFUSED)
     except SystemExit as end:
         if end.code == INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -61,23 +62,19 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no list of numbers such as 1,3.", param_hint=option) from None
+        found = (math.nan,)
+    if not all(math.isfinite(one) for one in found):
+        raise typer.BadParameter(f"{text!r} is no list of numbers such as 1,3.", param_hint=option)
+    return found
 
 
 def fold_numbers(text: str | None) -> tuple[int, ...] | None:
     """Return "0,1" as fold numbers."""
-    found = numbers(text, "--fold")
-    if found is not None and any(number != int(number) or number < 0 for number in found):
-        raise typer.BadParameter(f"{text!r}: folds are whole numbers counted from 0.", param_hint="--fold")
-    return None if found is None else tuple(int(number) for number in found)
-
-
-def workers(jobs: int) -> int:
-    """Return the number of worker processes; 0 is every core this process may use."""
-    import os
-
-    if jobs:
-        return jobs
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter(f"{text!r}: folds are whole numbers counted from 0, such as 0,1.", param_hint="--fold")
+    return tuple(int(part) for part in parts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +29,22 @@ def talk(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def talk_fault(fault: Exception) -> None:
+    """Print an error to stderr; on a terminal its lines are wrapped under their own indent."""
+    lines = str(fault).splitlines()
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [part for line in lines for part in _folded(line, width)]
+    talk("\n".join(lines))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    margin = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line, width, subsequent_indent=f"{margin}    ", break_long_words=False, break_on_hyphens=False
+    ) or [""]
+
+
 def talk_list(headline: str, lines: Iterable[object], most: int = 12) -> None:
     """Print a headline and its lines to stderr, the first `most` of them; nothing where there are none."""
     told = [str(line) for line in lines]
@@ -47,9 +65,17 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        bar = Progress(*columns, console=Console(stderr=True))
+        task = bar.add_task(what, total=None)
+
+        def tick(done: int, total: int) -> None:
+            bar.start()  # only once there is something to show: a refusal needs no bar
+            bar.update(task, completed=done, total=total)
+
+        try:
+            yield tick
+        finally:
+            bar.stop()
         return
     last = time.monotonic()
 

@@ -21,7 +21,6 @@ from ich_bench.cli.app import (
     app,
     fold_numbers,
     numbers,
-    workers,
 )
 from ich_bench.errors import IchBenchError, InputError, UsageError
 
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from ich_bench.runs.evaluation import Run
 
 Folders = Annotated[list[Path], typer.Argument(help="One or several prediction folders or zips.", show_default=False)]
+ReferenceLabels = Annotated[
+    str | None, typer.Option("--reference-labels", help="As --labels, for the masks of a reference folder.")
+]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Score absent masks as the worst value; never ranked.")]
 
 
@@ -45,9 +47,7 @@ def evaluate(
         bool, typer.Option("--legacy-dilation", help="With spahr2023: dilate the reference as its code did.")
     ] = False,
     labels: Labels = None,
-    reference_labels: Annotated[
-        str | None, typer.Option("--reference-labels", help="The same for a folder of reference masks.")
-    ] = None,
+    reference_labels: ReferenceLabels = None,
     rename: Rename = None,
     map_file: MapFile = None,
     allow_missing: Missing = False,
@@ -82,13 +82,13 @@ def evaluate(
                     map_file=map_file,
                     allow_missing=allow_missing,
                     overwrite=overwrite,
-                    jobs=workers(jobs),
+                    jobs=jobs,
                     progress=tick,
                 )
         except UsageError:
             raise
         except IchBenchError as fault:
-            console.talk(str(fault))
+            console.talk_fault(fault)
             failures.append((folder, fault))
             continue
         runs.append(run)
@@ -111,6 +111,7 @@ def validate(
     scheme: SchemeOpt = None,
     fold: FoldOpt = None,
     labels: Labels = None,
+    reference_labels: ReferenceLabels = None,
     rename: Rename = None,
     map_file: MapFile = None,
     allow_missing: Missing = False,
@@ -128,10 +129,11 @@ def validate(
             scheme=scheme,
             folds=fold_numbers(fold),
             labels=numbers(labels, "--labels"),
+            reference_labels=numbers(reference_labels, "--reference-labels"),
             rename=rename,
             map_file=map_file,
             allow_missing=allow_missing,
-            jobs=workers(jobs),
+            jobs=jobs,
             progress=tick,
         )
     if as_json:
@@ -165,7 +167,7 @@ def demo(
 
     console.talk("Drawing 12 heads and three example submissions; everything here is drawn, no patient is involved.")
     with console.progress("example submissions") as tick:
-        runs = run_demo(out, jobs=workers(jobs), progress=tick)
+        runs = run_demo(out, jobs=jobs, progress=tick)
     _show_runs(list(runs))
     console.talk("")
     console.talk(f"The results lie in {out}/. Try next:")
@@ -178,7 +180,7 @@ def _homes(folders: list[Path], out: Path | None) -> dict[Path, Path | None]:
     """Return where each folder's scores go; a usage error where two would share a place."""
     if len(folders) == 1:
         return {folders[0]: out}
-    names = [folder.resolve().name for folder in folders]
+    names = [folder.resolve().stem if folder.is_file() else folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         raise UsageError(f"two of the folders have the same name ({', '.join(sorted(names))}): score them one by one.")
     return {folder: (out or Path("ich-bench-out")) / name for folder, name in zip(folders, names, strict=True)}

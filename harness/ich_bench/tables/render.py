@@ -12,7 +12,7 @@ from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.metrics.suite import COLUMNS
 from ich_bench.tables.cohorts import Cohort
 from ich_bench.tables.describe import Share, Stat, describe
-from ich_bench.tables.layout import NO_BREAK, WRITERS, Block, Escape
+from ich_bench.tables.layout import NO_BREAK, WIDTH, WRITERS, Block, Escape, width_of
 from ich_bench.tables.rows import case_table, csv_rows, csv_summary, json_rows
 from ich_bench.tables.summary import LowCase, RunSummary, Summary
 
@@ -74,6 +74,8 @@ def _heading(summary: Summary, run: RunSummary, escape: Escape) -> str:
     if len(run.seeds) > 1:
         seeds = ", ".join(str(seed) for seed in run.seeds)
         lines.insert(1, f"{len(run.seeds)} training runs (seeds {seeds}), averaged per volume first")
+    if summary.leaky:
+        lines.append("leaky: slices of one patient stand on both sides of the split. Shown, never ranked.")
     if summary.status == "partial":
         folds = ", ".join(str(fold) for fold in summary.folds)
         absent = f"; {len(summary.cases_absent)} cases have no data here" if summary.cases_absent else ""
@@ -89,8 +91,11 @@ def _blocks(run: RunSummary, escape: Escape) -> Iterator[Block]:
         cohorts = cohorts[:1]  # `all` is `ich`, or there is no `ich`
     if cohorts:
         yield _metrics(cohorts, run, "mean")
-        for group in [[cohort] for cohort in cohorts] if len(run.seeds) > 1 else [cohorts]:  # to fit 80 columns
-            yield _metrics(group, run, "median")
+        together = _metrics(cohorts, run, "median")
+        if width_of(together) <= WIDTH:
+            yield together
+        else:
+            yield from (_metrics([cohort], run, "median") for cohort in cohorts)
     yield Block(rows=tuple(_facts(run)))
     if run.cohorts[0].volumes:
         yield from _parts(run)

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ich_bench.metrics.profiles import PROFILES, Profile, pooled
+from ich_bench.plain import PLAIN_SCHEME
 from ich_bench.runs import store
 from ich_bench.tables.cohorts import Cohort, Stratum, cohort_of, flagged, per_case, stats_of, strata_of
 from ich_bench.tables.describe import Stat, describe, quantile
@@ -104,6 +105,7 @@ class Summary:
     dataset_sha256: str
     cases_absent: tuple[str, ...]
     warnings: tuple[str, ...]
+    leaky: bool
     runs: tuple[RunSummary, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,6 +134,7 @@ def summarise(scores: pa.Table) -> Summary:
         dataset_sha256=about.get("dataset_sha256", ""),
         cases_absent=tuple(about.get("cases_absent", ())),
         warnings=tuple(str(warning) for warning in about.get("warnings", ())),
+        leaky=bool(about.get("leaky", False)),
         runs=tuple(_run(run, profile) for _, run in runs),
     )
 
@@ -174,7 +177,8 @@ def _lowest(ich: pd.DataFrame, count: int = 5) -> tuple[LowCase, ...]:
 
 
 def _sensitivity(dataset: str, ich: pd.DataFrame, profile: Profile) -> Iterator[Sensitivity]:
-    case_id, why = ODDITIES.get(dataset, ("", ""))
+    known = bool((ich["scheme"] != PLAIN_SCHEME).all())  # a plain folder may carry a dataset's name
+    case_id, why = ODDITIES.get(dataset, ("", "")) if known else ("", "")
     here = ich["case_id"] == case_id
     if not here.any():
         return
