@@ -20,7 +20,7 @@ from ich_bench.tables.describe import Stat, describe, quantile
 
 ODDITIES = {
     "hssayeni": ("070", "a chronic hemorrhage"),
-    "seg-cq500": ("CQ500-CT-108", "451 mL, a quarter of all reference volume"),
+    "seg-cq500": ("CQ500-CT-108", "451 mL in the published data, a quarter of all its reference volume"),
     "instance2022": ("052", "bone inside the reference"),
 }
 SENSITIVITY_METRICS = ("dice", "nsd_2mm")
