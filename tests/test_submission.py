@@ -315,3 +315,10 @@ def test_the_frozen_schemes_of_the_real_datasets_are_understood(tmp_path: Path) 
     found = read(tmp_path, plan)
     assert found.problems == ()
     assert len(found.predictions) == 75 * 4  # every case once for each fold but its own
+
+
+def test_files_of_a_folder_at_fault_are_not_counted_as_fine(tmp_path: Path) -> None:
+    shifted = read(put(tmp_path / "from-1", *(f"fold_{i // 2 + 1}/{c}.nii.gz" for i, c in enumerate(CASES))))
+    assert (shifted.fine(shifted.problems), shifted.files) == (0, 6)
+    mixed = read(put(tmp_path / "mixed", "fold_7/049.nii.gz", "fold_0/050.nii.gz", "budget-15-0/049.nii.gz"))
+    assert (mixed.fine(mixed.problems), mixed.files) == (1, 3)

@@ -346,3 +346,18 @@ def test_what_is_wrong_with_references_is_said_at_once_too_and_with_their_own_op
     assert "`--labels" not in told[2][1]
     (mine / "d.nii.gz").unlink()  # the reference of a missing mask is scored against as well
     assert "reference of d" in [where for where, _ in both(reference, mine, tmp_path / "out")]
+
+
+def test_evaluate_and_validate_count_the_sound_files_alike(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    # 5 files named like masks: b mirrored, z of no case; a, c, e are fine. d is missing, the reference of c is damaged.
+    reference, mine = folders
+    write_folder(reference, {"e": MASKS["a"]})
+    labelled(reference / "c.nii.gz", MASKS["c"])
+    write_mask(mine / "b.nii.gz", MASKS["b"], Geometry.of(SHAPE, np.diag([-0.5, 0.5, 5, 1])))
+    (mine / "d.nii.gz").unlink()
+    write_folder(mine, {"e": MASKS["b"], "zzzz": MASKS["b"]})
+    both(reference, mine, tmp_path / "out")
+    report = validate(reference, mine)
+    assert (report.fine, report.files) == (3, 5)
+    with pytest.raises(InputError, match=r"\(3 of 5 files are fine\)"):
+        ich_bench.evaluate(reference, mine, out=tmp_path / "out")

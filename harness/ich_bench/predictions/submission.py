@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import Problem
-from ich_bench.escape import printable
 from ich_bench.predictions.listing import Listed, list_masks
+from ich_bench.predictions.manifest import processing_steps, read_manifest
 from ich_bench.predictions.naming import CASE_ID, Names, checked_pattern, compact, read_map
 
 _MOST_COMPARISONS = 100_000  # a guess costs a comparison with every id
-_MOST_TOML_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,8 @@ class Submission:
     case is known, so that their headers can be checked as well. `ignored` files were listed, never opened.
     `processing` names the steps (`regrid`, `fix-headers`) that changed the masks after the method had written them.
     `files` counts what is named like a mask; `guessed` are the (case id, budget, seed) that files of unknown ids were
-    probably meant for, as their problems say: they need not be told of as missing once more.
+    probably meant for, as their problems say: they need not be told of as missing once more. `at_fault` are the files
+    (`where`) that a problem of a whole folder is about.
     """
 
     name: str
@@ -54,6 +53,12 @@ class Submission:
     processing: tuple[str, ...] = ()
     files: int = 0
     guessed: frozenset[tuple[str, str | None, int | None]] = frozenset()
+    at_fault: frozenset[str] = frozenset()
+
+    def fine(self, problems: Iterable[Problem]) -> int:
+        """Return how many of the `files` none of these problems is about: what `evaluate` and `validate` count."""
+        faulty = self.at_fault | {problem.where for problem in problems}
+        return sum(one.where not in faulty for one in self.predictions)
 
 
 def read_submission(
@@ -79,7 +84,7 @@ def read_submission(
     listing = list_masks(folder, dataset=dataset, scheme=scheme)
     names = Names([row.case_id for row in scheme.rows])
     mapping, problems = read_map(map_file, names) if map_file is not None else ({}, [])
-    manifest, faults = _manifest(folder)
+    manifest, faults = read_manifest(folder)
     problems += [*faults, *listing.problems]
     problems += [
         Problem(where=map_file.name, what=f"names {file}, which is not in the folder.", mend="Write its path below it.")
@@ -97,7 +102,10 @@ def read_submission(
     told, guessed = _strangers(strangers, listing.masks, names, known, dataset=dataset, rename=rename)
     problems += told
     problems += _doubles(listing.masks, known, per_fold=scheme.trains_on_fold)
-    problems += _wrong_folds(known, scheme)
+    misplaced, at_fault = _wrong_folds(known, scheme)
+    problems += misplaced
+    told_of = {problem.where for problem in problems}
+    at_fault |= {mask.where for mask in known if f"budget-{mask.budget}" in told_of}
     order = {case_id: index for index, case_id in enumerate(names.case_ids)}
     predictions = [
         Prediction(
@@ -113,9 +121,10 @@ def read_submission(
         problems=tuple(sorted(problems)),
         ignored=listing.ignored,
         manifest=manifest,
-        processing=_processing(manifest),
+        processing=processing_steps(manifest),
         files=len(listing.masks),
         guessed=guessed,
+        at_fault=frozenset(at_fault),
     )
 
 
@@ -207,7 +216,8 @@ def _doubles(masks: Sequence[Listed], known: Mapping[Listed, str], *, per_fold: 
     return problems
 
 
-def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> list[Problem]:
+def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> tuple[list[Problem], set[str]]:
+    """Return what is wrong with fold folders, and the files that a problem of a whole folder is about."""
     tested: dict[str, list[int]] = {row.case_id: [] for row in scheme.rows}
     for fold in scheme.folds:
         for case_id in scheme.test_cases(fold):
@@ -218,7 +228,7 @@ def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> list[Problem]:
     if used[:2] == [1, 2] and all(from_one) and not scheme.trains_on_fold:
         what = f"to fold_{used[-1]} hold the cases of folds 0 to {used[-1] - 1}: folds count from 0 here."
         mend = f"Rename fold_1 to fold_0, and so on up to fold_{used[-1]} to fold_{used[-1] - 1}."
-        return [Problem(where="fold_1", what=what, mend=mend)]
+        return [Problem(where="fold_1", what=what, mend=mend)], {mask.where for mask in folded}
     problems = []
     for mask, case_id in known.items():
         right = tested[case_id]
@@ -234,48 +244,11 @@ def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> list[Problem]:
             )
             problems.append(Problem(where=mask.where, what=what, mend=mend))
     absent = sorted({mask.fold for mask in known if mask.fold is not None and mask.fold not in scheme.folds})
-    if scheme.folds:
-        for fold in absent:
-            known_folds = [str(number) for number in scheme.folds]
-            what = f"is no fold of {scheme.name}, which has {compact(known_folds, order=known_folds)}"
-            problems.append(
-                Problem(where=f"fold_{fold}", what=f"{what}, counted from 0.", mend="Rename it, or name its --scheme.")
-            )
-    return problems
-
-
-def _manifest(folder: Path) -> tuple[Mapping[str, Any] | None, list[Problem]]:
-    path = folder / "submission.toml"
-    if not path.is_file():
-        return None, []
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_TOML_BYTES + 1)
-        if len(content) > _MOST_TOML_BYTES:
-            return None, [Problem(where=path.name, what="is larger than 1 MB.", mend="It should hold a few lines.")]
-        manifest = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
-        what = f"is not valid TOML: {printable(str(fault))}."
-        return None, [Problem(where=path.name, what=what, mend="Mend that line, or leave the file away.")]
-    except OSError as fault:
-        return None, [
-            Problem(where=path.name, what=f"cannot be read: {fault.strerror}.", mend="Check its permissions.")
-        ]
-    steps = manifest.get("processing", [])
-    if not isinstance(steps, list) or any(not isinstance(step, dict) or not _step(step) for step in steps):
-        what = "holds `processing` that is not a list of [[processing]] tables, each with a `step`."
-        return manifest, [Problem(where=path.name, what=what, mend='Write [[processing]] and step = "regrid".')]
-    return manifest, []
-
-
-def _processing(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
-    steps = (manifest or {}).get("processing", [])
-    named = [_step(step) for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    return tuple(dict.fromkeys(step for step in named if step))
-
-
-def _step(table: Mapping[str, Any]) -> str:
-    return printable(str(table.get("step") or ""))
+    for fold in absent if scheme.folds else ():
+        known_folds = [str(number) for number in scheme.folds]
+        what = f"is no fold of {scheme.name}, which has {compact(known_folds, order=known_folds)}, counted from 0."
+        problems.append(Problem(where=f"fold_{fold}", what=what, mend="Rename it, or name its --scheme."))
+    return problems, {mask.where for mask in known if mask.fold in absent}
 
 
 def _listed(folds: Sequence[int]) -> str:

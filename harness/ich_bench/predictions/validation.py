@@ -133,14 +133,13 @@ def validate(
             bleeds = [one for one, result in zip(judged, results, strict=True) if result.dice is not None]
             pairs = partial(_pairs, bleeds, here, _set(labels), _set(reference_labels))
             warnings += suspicions(pairs, sum(dice) / len(dice))
-    faulty = {problem.where for problem in problems}
     return Report(
         dataset=target.id,
         scheme=plan.name,
         problems=tuple(sorted(set(problems))),
         warnings=tuple(dict.fromkeys(warnings)),
         files=found.files,
-        fine=sum(one.where not in faulty for one in found.predictions),
+        fine=found.fine(problems),
         ignored=found.ignored,
     )
 

@@ -68,11 +68,12 @@ def opened(dataset: str | Path, folder: str | Path, options: Options) -> Iterato
         yield _job(dataset, source, source, options)
 
 
-def refusal(problems: Collection[Problem], source: Path, files: int) -> InputError:
+def refusal(problems: Collection[Problem], source: Path, found: Submission | int) -> InputError:
     """Return the error that lists every problem, sorted by file, under a headline that counts the sound files."""
     told = sorted(set(problems))
-    faulty = len({problem.where for problem in told})
-    fine = f" ({max(0, files - faulty)} of {files} files are fine)" if files else ""
+    fine = ""
+    if isinstance(found, Submission) and found.files:
+        fine = f" ({found.fine(told)} of {found.files} files are fine)"
     return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {source}{fine}", told)
 
 
@@ -108,7 +109,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
     if problems:
         voxels = checks.check_voxels(used.predictions, asked, labels=how.labels, reference_labels=how.reference_labels)
         problems += voxels
-        raise refusal(problems, source, len(found.predictions))
+        raise refusal(problems, source, found)
     if not any(task.prediction for task in tasks):
         raise IchBenchError(
             f"nothing to score in {source}: it holds no mask of {target.id}, scheme {scheme.name}, "
