@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import downloads
-from ich_bench.cases import SUBTYPES
-from ich_bench.datasets import DATASETS, _pool, card, hssayeni, load_dataset
+from ich_bench.cases import SUBTYPES, Case
+from ich_bench.datasets import DATASETS, _pool, card, grid_warnings, hssayeni, load_dataset
 from ich_bench.datasets.cq500_negative import best_series
 from ich_bench.errors import IchBenchError, Problem, UsageError
 from ich_bench.folds import load_scheme, schemes_of
+from ich_bench.geometry import Geometry
 
 REAL = ["seg-cq500", "hssayeni", "instance2022", "cq500-negative"]
 
@@ -158,6 +159,24 @@ def test_instance2022_is_found_in_train_2_or_its_parent_without_subtypes(where: 
     found = load_dataset("instance2022", downloads.instance2022(tmp_path, {"001": 3, "101": 1}) / where)
     assert [(case.case_id, case.subtypes) for case in found.cases] == [("001", None)]
     assert any(note.where == "101" and "no case of" in note.what for note in found.notes)
+
+
+def test_a_reference_off_its_cts_grid_is_a_warning_in_words_unless_the_card_knows_of_such() -> None:
+    ct = Geometry.of((6, 5, 4), np.diag([0.5, 0.5, 5.0, 1.0]))
+    turned = Geometry.of((6, 5, 4), [[-0.5, 0, 0, 2.5], [0, 0.5, 0, 0], [0, 0, 5, 0], [0, 0, 0, 1]])
+    moved = Geometry.of((6, 5, 4), [[0.5, 0, 0, 4], [0, 0.5, 0, 0], [0, 0, 5, 0], [0, 0, 0, 1]])
+    swapped = Geometry.of((6, 6, 4), [[0, 0.5, 0, 0], [0.5, 0, 0, 0], [0, 0, 5, 0], [0, 0, 0, 1]])
+    case = Case(case_id="006", patient_id="006", ct=None, reference=None)
+    assert grid_warnings("instance2022", case, ct, ct) == ()
+    assert grid_warnings("instance2022", case, ct, turned) == (
+        "reference of 006 is mirrored left-right: stored as LAS, the CT is RAS; "
+        "voxels are compared by index all the same",
+    )
+    assert "is shifted by 4.0 mm to the right" in grid_warnings("instance2022", case, ct, moved)[0]
+    square = Geometry.of((6, 6, 4), ct.affine)
+    assert grid_warnings("hssayeni", case, square, swapped)[0].startswith("reference of 006: its axes are stored in")
+    assert grid_warnings("seg-cq500", case, ct, moved) == ()  # of which the card knows 8
+    assert len(grid_warnings("seg-cq500", case, ct, turned)) == 1
 
 
 def test_cq500_negative_takes_only_the_listed_scans_from_folders_as_downloaded(tmp_path: Path) -> None:

@@ -85,6 +85,23 @@ def test_labels_are_uint8_0_and_1_on_the_cts_own_affine_shear_kept(dataset: Data
     np.testing.assert_allclose(image.header.get_zooms(), (0.5, 0.5, 3.026549), atol=1e-5)
 
 
+def test_a_mask_on_another_affine_is_noted_and_one_that_is_mirrored_is_refused(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    made = export(dataset, format="csv", out=tmp_path / "out")
+    told = [note for note in made.notes if "another affine" in note]
+    assert len(told) == 1
+    assert told[0].startswith("1 mask on another affine than the CT, written voxel by voxel on the CT's: 049 ")
+    turned = STRAIGHT.copy()
+    turned[0] = [-0.5, 0, 0, 2.5]  # 6 voxels of 0.5 mm, counted from the other side
+    save(dataset.source / "masks" / "050.nii", blob(1, 1, 1), turned)
+    with pytest.raises(InputError) as caught:
+        export(dataset, format="csv", out=tmp_path / "out")
+    assert [(problem.where, problem.what) for problem in caught.value.problems] == [
+        ("reference of 050", "is mirrored left-right: stored as LAS, the CT is RAS.")
+    ]
+
+
 def test_a_case_without_a_mask_file_gets_an_empty_label(dataset: Dataset, tmp_path: Path) -> None:
     made = export(dataset, format="nnunet", out=tmp_path / "raw")
     label, image = read(made.folder / "labelsTr" / "051.nii")

@@ -118,6 +118,54 @@ def test_sheared_scans_are_measured_by_the_determinant_and_a_differing_mask_affi
     assert {problem.where for problem in prepared.remarks} == {"CQ500-CT-4"}
 
 
+def mirrored(affine: np.ndarray) -> np.ndarray:
+    """Return an affine whose first axis runs the other way over the same ground: 6 voxels of 0.5 mm."""
+    turned = affine.copy()
+    turned[0, 3] += 5 * affine[0, 0]
+    turned[0, 0] *= -1
+    return turned
+
+
+def test_a_mask_stored_mirrored_against_its_ct_is_a_difference_in_words(tmp_path: Path) -> None:
+    source = downloads.instance2022(tmp_path, {"001": 3, "002": 3})
+    downloads.put(source / "train_2" / "label" / "002.nii.gz", downloads.mask(3), mirrored(downloads.AFFINE))
+    prepared = prepare("instance2022", source)
+    told = [problem for problem in prepared.differences if "its mask" in problem.what]
+    assert [problem.where for problem in told] == ["002"]
+    assert told[0].what.startswith("its mask is mirrored left-right: stored as LAS, the CT is RAS; voxels are counted")
+    assert "If the header is right, the mask marks the wrong place" in told[0].what
+
+
+def test_a_mask_on_another_affine_is_a_difference_where_the_card_knows_of_none(tmp_path: Path) -> None:
+    source = downloads.hssayeni(tmp_path, {49: 2})
+    moved = downloads.AFFINE.copy()
+    moved[0, 3] = 4.0
+    downloads.put(source / "masks" / "049.nii", downloads.mask(2, value=255), moved)
+    prepared = prepare("hssayeni", source)
+    assert any("is shifted by 4.0 mm to the right against the CT" in problem.what for problem in prepared.differences)
+    assert prepared.remarks == ()
+
+
+def test_seg_cq500_may_hold_8_masks_on_another_affine_and_none_that_is_mirrored(tmp_path: Path) -> None:
+    numbers = [int(row.case_id.rsplit("-", 1)[1]) for row in load_scheme("seg-cq500").rows][:9]
+    source = downloads.seg_cq500(tmp_path, numbers)
+    volumes = source / "Seg-CQ500" / "data" / "volumes"
+    moved = downloads.AFFINE.copy()
+    moved[2, 3] = 4.0
+    for number in numbers[:8]:
+        downloads.put(volumes / f"CQ500-CT-{number}" / "ICH_mask.nii.gz", downloads.mask(3), moved)
+    prepared = prepare("seg-cq500", source)
+    assert [problem.where for problem in prepared.remarks] == [f"CQ500-CT-{number}" for number in numbers[:8]]
+    assert not any("mask" in problem.what for problem in prepared.differences)
+    last = volumes / f"CQ500-CT-{numbers[8]}" / "ICH_mask.nii.gz"
+    downloads.put(last, downloads.mask(3), moved)
+    told = prepare("seg-cq500", source).differences
+    assert any(problem.what == "9 masks lie on another affine than their CT; the card says 8." for problem in told)
+    downloads.put(last, downloads.mask(3), mirrored(downloads.AFFINE))
+    told = prepare("seg-cq500", source).differences
+    assert [p.where for p in told if "is mirrored left-right" in p.what] == [f"CQ500-CT-{numbers[8]}"]
+
+
 def test_the_shipped_table_of_seg_cq500_says_what_its_source_says() -> None:
     if not SHARED_TABLE.is_file():
         pytest.skip("the published table is not beside this checkout")

@@ -12,13 +12,16 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ich_bench.cases import Card, Case, Dataset
-from ich_bench.datasets.found import Expected, ExpectedCase, Found, entries, natural
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, entries, natural, said_of
 from ich_bench.errors import IchBenchError, Problem, UsageError, did_you_mean
 from ich_bench.folds import load_scheme
 from ich_bench.places import data_folder
+
+if TYPE_CHECKING:
+    from ich_bench.geometry import Geometry
 
 _NOT_A_DATASET = {"found"}
 DATASETS: tuple[str, ...] = tuple(
@@ -89,6 +92,21 @@ def expected(dataset_id: str) -> tuple[Expected, dict[str, ExpectedCase]]:
     module = reader(dataset_id)
     by_case = getattr(module, "expected_cases", None)
     return getattr(module, "EXPECTED", Expected()), {} if by_case is None else by_case()
+
+
+def grid_warnings(dataset_id: str, case: Case, ct: Geometry, reference: Geometry) -> tuple[str, ...]:
+    """Return, in words, how a reference lies on another grid than its own CT; empty where it does not.
+
+    Voxels are compared by index all the same, so that a score is right where the header is wrong, and wrong where
+    it is right. Empty too where the card knows of such masks, as long as the axes run in the same directions.
+    """
+    from ich_bench.datasets._grids import off_grid
+
+    found = off_grid(reference, ct)
+    if dataset_id in DATASETS and expected(dataset_id)[0].masks_off_grid and not found.turned:
+        return ()
+    subject = f"reference of {case.case_id}"
+    return tuple(f"{said_of(subject, words)}; voxels are compared by index all the same" for words in found.words)
 
 
 def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:

@@ -32,6 +32,7 @@ class Expected:
     in_plane_mm: tuple[float, float] | None = None
     spacing_z_mm: tuple[float, float] | None = None
     tables_agree: bool = False  # subtypes of a volume are marked exactly where its mask is not empty
+    masks_off_grid: int = 0  # so many masks lie on another affine than their CT, axes in the same directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,11 @@ def nifti_files(folder: Path) -> dict[str, tuple[Path, ...]]:
         if suffix is not None and path.is_file():
             found.setdefault(path.name.removesuffix(suffix), nifti(folder, path.name.removesuffix(suffix)))
     return found
+
+
+def said_of(subject: str, what: str) -> str:
+    """Return a subject and what a reader said of it as one sentence: "its mask holds …", "its mask: it is …"."""
+    return f"{subject} {what}" if what.split(" ", 1)[0] in {"has", "holds", "is", "lacks"} else f"{subject}: {what}"
 
 
 def first(paths: Iterable[Path], notes: list[Problem]) -> Path | None:

@@ -41,7 +41,7 @@ CARD = Card(
     ),
 )
 
-EXPECTED = Expected(shape_xy=(512, 512), slices_total=11175)
+EXPECTED = Expected(shape_xy=(512, 512), slices_total=11175, masks_off_grid=8)
 
 
 def expected_cases() -> dict[str, ExpectedCase]:

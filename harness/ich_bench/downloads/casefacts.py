@@ -10,10 +10,11 @@ from typing import TypeVar
 import numpy as np
 
 from ich_bench.cases import Card, Case
-from ich_bench.datasets.found import Expected, ExpectedCase
+from ich_bench.datasets._grids import OffGrid, off_grid
+from ich_bench.datasets.found import Expected, ExpectedCase, said_of
 from ich_bench.downloads.duplicates import Thumbnail, thumbnail
 from ich_bench.errors import VolumeError
-from ich_bench.geometry import differences, shape_text
+from ich_bench.geometry import shape_text
 from ich_bench.volume import mask_sha256, open_mask, read_ct
 
 T = TypeVar("T")
@@ -37,8 +38,8 @@ class CaseFacts:
     subtypes: Mapping[str, bool] | None
 
 
-def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | None, str]:
-    """Return the facts of one case, its thumbnail, and how the mask's grid differs from the CT's in the world."""
+def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | None, OffGrid]:
+    """Return the facts of one case, its thumbnail, and how the mask lies against the CT in the world."""
     mask = (
         None if case.reference is None else _named("mask", lambda path: open_mask(path, trusted=True), case.reference)
     )
@@ -48,19 +49,14 @@ def look(case: Case, *, keep_thumbnail: bool) -> tuple[CaseFacts, Thumbnail | No
     grid = ct.geometry if ct is not None else mask.geometry if mask is not None else None
     if grid is None:
         raise VolumeError("has neither a mask nor a CT.")
-    unequal = ""
+    unequal = OffGrid(words=(), turned=False)
     if mask is None:
         voxels = np.zeros(grid.shape, dtype=np.bool_)
     else:
         if mask.geometry.shape != grid.shape:
             raise VolumeError(f"its mask is {shape_text(mask.geometry.shape)} voxels, its CT {shape_text(grid.shape)}.")
         voxels = _named("mask", lambda _: mask.voxels(), mask.path)
-        if differences(mask.geometry, grid, names=("CT",)):
-            apart = float(np.abs(mask.geometry.matrix - grid.matrix).max())
-            unequal = (
-                f"its mask's affine differs from its CT's by up to {apart:.3g} mm: voxels are counted by index, "
-                "and the spacing is the CT's."
-            )
+        unequal = off_grid(mask.geometry, grid)
     positive = int(np.count_nonzero(voxels))
     facts = CaseFacts(
         case_id=case.case_id,
@@ -82,7 +78,7 @@ def _named(which: str, read: Callable[[Path], T], path: Path) -> T:
     try:
         return read(path)
     except VolumeError as fault:
-        raise VolumeError(f"its {which} ({path.name}) {fault.what}", fault.mend) from fault
+        raise VolumeError(said_of(f"its {which} ({path.name})", fault.what), fault.mend) from fault
     except OSError as fault:
         raise VolumeError(f"its {which} ({path.name}) cannot be read: {fault.strerror or fault}.") from fault
 
@@ -122,6 +118,15 @@ def _unusual(what: str, values_mm: tuple[float, ...], usual_mm: tuple[float, flo
     if any(not low - _SPACING_SLACK_MM <= value <= high + _SPACING_SLACK_MM for value in values_mm):
         usual = f"{low:g} mm" if low == high else f"{low:g} to {high:g} mm"
         yield f"has an {what} of {_mm(values_mm)}; {usual} is usual.".replace("an slice", "a slice")
+
+
+def against_its_ct(found: OffGrid) -> Iterator[str]:
+    """Yield, in words, how a mask lies against its CT, and what follows from it."""
+    so = "voxels are counted by index, and the spacing is the CT's."
+    if found.turned:
+        so = f"{so} If the header is right, the mask marks the wrong place: look at it over its CT."
+    for words in found.words:
+        yield f"{said_of('its mask', words)}; {so}"
 
 
 def unlike_in_all(about: Card, facts: Sequence[CaseFacts], in_all: Expected) -> Iterator[str]:

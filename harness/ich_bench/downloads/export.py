@@ -126,6 +126,7 @@ def _nnunet(
         _refuse_other_splits(used_by_nnunet, as_json(folds))
     view = View.of(dataset, (out or Path(raw or "ich-bench-export")) / name)
     pairs = view.write(images="imagesTr/{}_0000", labels="labelsTr/{}", linked=True, progress=progress)
+    notes += _grid_notes(view)
     description = {
         "channel_names": {"0": "CT"},
         "labels": {"background": 0, "ICH": 1},
@@ -161,6 +162,7 @@ def _monai(
             "reverse. Use --format nnunet, which lists both sides of each fold."
         )
     view, pairs = _listed(dataset, "monai", out, progress)
+    notes += _grid_notes(view)
     fold_of = {row.case_id: row.fold for row in plan.rows}
     training = [
         {"image": str(image), "label": str(label), "fold": fold_of[case_id]}
@@ -183,6 +185,7 @@ def _monai(
 
 def _csv(dataset: Dataset, plan: Scheme, *, out: Path | None, notes: list[str], progress: Progress | None) -> Exported:
     view, pairs = _listed(dataset, "csv", out, progress)
+    notes += _grid_notes(view)
     fold_of = {row.case_id: row.fold for row in plan.rows}
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
@@ -226,6 +229,17 @@ def _scheme_notes(dataset: Dataset, plan: Scheme) -> list[str]:
     if plan.leaky:
         notes.append(f"{plan.name} is leaky: scores under it are never ranked.")
     return notes
+
+
+def _grid_notes(view: View) -> list[str]:
+    if not view.off_grid:
+        return []
+    told = [f"{case_id} {words}" for case_id, words in view.off_grid.items()]
+    more = f" … and {len(told) - 8} more" if len(told) > 8 else ""
+    return [
+        f"{len(told)} mask{'s' * (len(told) > 1)} on another affine than the CT, written voxel by voxel on the CT's: "
+        f"{', '.join(told[:8])}{more}"
+    ]
 
 
 def _refuse_other_splits(path: Path, text: str) -> None:

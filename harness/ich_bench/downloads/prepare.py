@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ich_bench.datasets import card, expected, load_dataset
-from ich_bench.downloads.casefacts import CaseFacts, look, unlike, unlike_in_all
+from ich_bench.downloads.casefacts import CaseFacts, against_its_ct, look, unlike, unlike_in_all
 from ich_bench.downloads.duplicates import Thumbnail, similar
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.folds import load_scheme
@@ -113,8 +113,10 @@ def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress 
     wanted = dataset.cases[:limit]
     in_all, by_case = expected(dataset_id)
     facts: list[CaseFacts] = []
-    odd, remarks = list(dataset.notes), []
+    odd: list[Problem] = list(dataset.notes)
+    remarks: list[Problem] = []
     thumbnails: dict[str, Thumbnail] = {}
+    off_grid = 0
     for done, case in enumerate(wanted, start=1):
         try:
             one, small, unequal = look(case, keep_thumbnail=dataset_id in _NO_PATIENT_IDS)
@@ -124,13 +126,19 @@ def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress 
             facts.append(one)
             if small is not None:
                 thumbnails[case.case_id] = small
-            remarks += [Problem(where=case.case_id, what=unequal)] if unequal else []
+            known = in_all.masks_off_grid > 0 and not unequal.turned
+            off_grid += bool(unequal.words) and known
+            told = remarks if known else odd
+            told += [Problem(where=case.case_id, what=words) for words in against_its_ct(unequal)]
             odd += [Problem(where=case.case_id, what=words) for words in unlike(one, by_case.get(case.case_id), in_all)]
         if progress is not None:
             progress(done, len(wanted))
     complete = [one.case_id for one in facts] == [row.case_id for row in load_scheme(dataset_id).rows]
     if limit is None or len(wanted) == card(dataset_id).cases:
         odd += [Problem(where=dataset_id, what=words) for words in unlike_in_all(card(dataset_id), facts, in_all)]
+    if off_grid > in_all.masks_off_grid:
+        words = f"{off_grid} masks lie on another affine than their CT; the card says {in_all.masks_off_grid}."
+        odd.append(Problem(where=dataset_id, what=words))
     remarks += [_alike(*pair) for pair in similar(thumbnails)]
     lines = "".join(f"{one.case_id},{one.reference_sha256}\n" for one in facts)
     return Prepared(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import ich_bench
 from ich_bench.cases import Case, Dataset
+from ich_bench.datasets._grids import off_grid
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.geometry import Geometry
 from ich_bench.volume import open_mask, read_ct, read_geometry, write_ct, write_mask
@@ -25,12 +26,16 @@ MARK = "ich-bench.json"  # lies in every exported folder: that it is ours, and w
 
 @dataclass(kw_only=True)
 class View:
-    """A folder being filled with the images and labels of a dataset; `ending` is that of all its files."""
+    """A folder being filled with the images and labels of a dataset; `ending` is that of all its files.
+
+    `off_grid` says by case id, in words, how the mask lay against its CT where it lay on another affine.
+    """
 
     dataset: Dataset
     folder: Path
     ending: str
     written: list[Path] = field(default_factory=list)
+    off_grid: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset, folder: Path) -> View:
@@ -62,7 +67,7 @@ class View:
             label = self.folder / f"{labels.format(case.case_id)}{self.ending}"
             try:
                 grid = _grid(case)
-                _write_label(case, grid, label)
+                self._write_label(case, grid, label)
                 self.written.append(label)
                 pairs[case.case_id] = self._image(case, grid, image, linked=linked), label
             except InputError as fault:
@@ -86,6 +91,33 @@ class View:
             (self.folder / stale).unlink(missing_ok=True)
         self._mark(ours)
         return tuple(self.written)
+
+    def _write_label(self, case: Case, grid: Geometry, path: Path) -> None:
+        """Write the reference as uint8 0/1, voxel by voxel on the CT's affine.
+
+        A mask on another affine is noted; one whose axes run in other directions is refused: if its header is right,
+        its voxels belong elsewhere.
+        """
+        mask = np.zeros(grid.shape, dtype=np.bool_)
+        if case.reference is not None:
+            where = f"reference of {case.case_id}"
+            try:
+                opened = open_mask(case.reference, trusted=True)
+                mask = opened.voxels()
+            except VolumeError as fault:
+                raise InputError("", [fault.at(where)]) from fault
+            if mask.shape != grid.shape:
+                what = f"has shape {mask.shape}, its CT {grid.shape}."
+                mend = "The download is damaged or mixed up: `ich-bench prepare` checks it case by case."
+                raise InputError("", [Problem(where=where, what=what, mend=mend)])
+            found = off_grid(opened.geometry, grid)
+            if found.turned:
+                mend = "Look at it over its CT, then correct the mask's header or its voxels."
+                raise InputError("", [Problem(where=where, what=f"{words}.", mend=mend) for words in found.words])
+            if found.words:
+                self.off_grid[case.case_id] = "; ".join(found.words)
+        path.unlink(missing_ok=True)
+        write_mask(path, mask, grid)
 
     def _image(self, case: Case, grid: Geometry, image: Path, *, linked: bool) -> Path:
         ct = _ct(case)
@@ -157,23 +189,6 @@ def _grid(case: Case) -> Geometry:
         return read_geometry(_ct(case), trusted=True)
     except VolumeError as fault:
         raise InputError("", [fault.at(f"CT of {case.case_id}")]) from fault
-
-
-def _write_label(case: Case, grid: Geometry, path: Path) -> None:
-    """Write the reference as uint8 0/1, voxel by voxel on the CT's affine, whatever affine the mask file carries."""
-    mask = np.zeros(grid.shape, dtype=np.bool_)
-    if case.reference is not None:
-        where = f"reference of {case.case_id}"
-        try:
-            mask = open_mask(case.reference, trusted=True).voxels()
-        except VolumeError as fault:
-            raise InputError("", [fault.at(where)]) from fault
-        if mask.shape != grid.shape:
-            what = f"has shape {mask.shape}, its CT {grid.shape}."
-            mend = "The download is damaged or mixed up: `ich-bench prepare` checks it case by case."
-            raise InputError("", [Problem(where=where, what=what, mend=mend)])
-    path.unlink(missing_ok=True)
-    write_mask(path, mask, grid)
 
 
 def _hu(case: Case) -> NDArray[Any]:
