@@ -361,3 +361,39 @@ def test_evaluate_and_validate_count_the_sound_files_alike(folders: tuple[Path, 
     assert (report.fine, report.files) == (3, 5)
     with pytest.raises(InputError, match=r"\(3 of 5 files are fine\)"):
         ich_bench.evaluate(reference, mine, out=tmp_path / "out")
+
+
+def test_the_truth_of_a_known_dataset_cannot_be_relabelled(tmp_path: Path) -> None:
+    for call in (validate, ich_bench.evaluate):
+        with pytest.raises(UsageError, match="--reference-labels belongs to a folder of reference masks"):
+            call("phantom-mini", tmp_path, reference_labels=[1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"folds": []},
+        {"folds": "0"},
+        {"folds": 0.5},
+        {"labels": []},
+        {"labels": "1"},
+        {"labels": ["1"]},
+        {"labels": 0},
+        {"labels": [float("nan")]},
+        {"reference_labels": True},
+    ],
+)
+def test_a_single_fold_or_label_will_do_and_anything_but_numbers_is_wrong_usage(
+    folders: tuple[Path, Path], tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    assert validate(*folders, folds=0, labels=1, reference_labels=1.0).problems == ()
+    for call in (validate, ich_bench.evaluate):
+        with pytest.raises(UsageError, match=r"folds=.*whole numbers|labels .*numbers, never 0"):
+            call(*folders, **wrong)  # type: ignore[operator]
+    run = ich_bench.evaluate(*folders, folds=0, labels=1, reference_labels=1.0, out=tmp_path / "out")  # type: ignore[arg-type]
+    assert (run.status, run.scores.num_rows) == ("complete", 4)
+
+
+def test_an_unknown_fold_of_a_plain_folder_is_named_without_a_scheme(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="no fold 3 in reference: a folder of reference masks is one fold, 0"):
+        validate(*folders, folds=[3])

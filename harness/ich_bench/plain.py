@@ -18,15 +18,17 @@ PLAIN_SCHEME = "none"
 
 
 def resolve(
-    dataset: str | Path, *, data: str | Path | None = None, scheme: str | None = None
+    dataset: str | Path, *, data: str | Path | None = None, scheme: str | None = None, reference_labels: object = None
 ) -> tuple[Dataset, Scheme]:
     """Return a dataset as it lies on this machine and the fold scheme that is asked for (the official one by default).
 
     A known id wins over a folder of that name; a path contains a separator. UsageError for what is neither, and for a
-    scheme or a data folder asked for with a plain reference folder, which has none.
+    scheme or a data folder asked for with a plain reference folder, which has none, as for `reference_labels` (whatever
+    they are) with a known dataset.
     """
     name = str(dataset)
     if name in DATASETS:
+        refuse_relabelling(name, reference_labels)
         found = load_dataset(name, Path(data) if data is not None else None)
         return found, filled(load_scheme(name, scheme), found)
     if not any(separator in name for separator in "/\\") and not Path(name).is_dir():
@@ -81,6 +83,14 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
     about = "A plain folder of reference masks: one unnamed fold, never on the board."
     scheme = Scheme(dataset=name, name=PLAIN_SCHEME, rows=_all_in_fold_0(cases), sha256="", about=about)
     return Dataset(id=name, source=path, cases=cases), scheme
+
+
+def refuse_relabelling(dataset: str, reference_labels: object) -> None:
+    """Raise UsageError where `reference_labels` would rewrite the truth of a dataset known by its id."""
+    if reference_labels is not None:
+        raise UsageError(
+            f"--reference-labels belongs to a folder of reference masks; what counts as hemorrhage in {dataset} is fixed."
+        )
 
 
 def filled(scheme: Scheme, dataset: Dataset) -> Scheme:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ich_bench.cases import Case, Dataset, Scheme
-from ich_bench.errors import Problem, UsageError, VolumeError
+from ich_bench.errors import Problem, VolumeError
 from ich_bench.geometry import Geometry, differences, shape_text
 from ich_bench.predictions.naming import compact
 from ich_bench.predictions.submission import Prediction, Submission
@@ -69,18 +69,6 @@ def check_ids(
     return problems, warnings
 
 
-def wanted_folds(scheme: Scheme, folds: Collection[int] | None) -> tuple[int, ...]:
-    """Return the folds that are asked for, ascending (None: all); UsageError for none or an unknown one."""
-    if folds is None:
-        return scheme.folds
-    unknown = sorted(set(folds) - set(scheme.folds))
-    if unknown or not folds:
-        asked = ", ".join(map(str, unknown)) or "an empty list"
-        known = ", ".join(map(str, scheme.folds))
-        raise UsageError(f"there is no fold {asked} in {scheme.name} of {scheme.dataset}. Known, from 0: {known}.")
-    return tuple(sorted(set(folds)))
-
-
 def looked_at(
     submission: Submission, dataset: Dataset, scheme: Scheme, folds: Collection[int]
 ) -> tuple[Submission, Dataset]:
@@ -127,8 +115,8 @@ def check_voxels(
     predictions: Iterable[Prediction],
     dataset: Dataset,
     *,
-    labels: Collection[float] | None = None,
-    reference_labels: Collection[float] | None = None,
+    labels: frozenset[float] | None = None,
+    reference_labels: frozenset[float] | None = None,
 ) -> list[Problem]:
     """Return what is wrong with the voxels of masks and of all references; each is decoded once and let go."""
     here = {case.case_id for case in dataset.cases}
@@ -136,12 +124,12 @@ def check_voxels(
     for one in predictions:
         if one.case_id in here:
             try:
-                open_mask(one.path).voxels(frozenset(labels) if labels else None)
+                open_mask(one.path).voxels(labels)
             except VolumeError as fault:
                 problems.append(fault.at(one.where))
     for case in dataset.cases:
         try:
-            read_reference(case, frozenset(reference_labels) if reference_labels else None)
+            read_reference(case, reference_labels)
         except VolumeError as fault:
             problems.append(fault.at(f"reference of {case.case_id}"))
     return problems

@@ -17,6 +17,7 @@ from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
 from ich_bench.formats.nifti import HEADER_BYTES, parse_header
 from ich_bench.geometry import Geometry, Matrix, differences, shape_text, shear_free
+from ich_bench.predictions.asked import wanted_values
 from ich_bench.predictions.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import MaskFile, open_mask, open_regular, rest_of
 
@@ -32,7 +33,7 @@ def fix_headers(
     out: Path,
     *,
     assume_ct_grid: bool = False,
-    labels: Collection[float] | None = None,
+    labels: Collection[float] | float | None = None,
     scheme: Scheme | str | None = None,
     rename: str | None = None,
     map_file: Path | None = None,
@@ -60,7 +61,7 @@ def fix_headers(
     Raises:
         InputError: with the reason for every mask that does not qualify, and what to do about it.
     """
-    wanted = frozenset(labels) if labels else None
+    wanted = wanted_values(labels)
 
     def change(path: Path, grids: Grids) -> Changed:
         unoriented = _unoriented(path, grids[0])

@@ -12,6 +12,7 @@ from scipy import ndimage
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry, differences
+from ich_bench.predictions.asked import wanted_values
 from ich_bench.predictions.rewritten import Changed, Grids, Progress, Rewritten, rewrite
 from ich_bench.volume import open_mask
 
@@ -25,7 +26,7 @@ def regrid(
     folder: Path,
     out: Path,
     *,
-    labels: Collection[float] | None = None,
+    labels: Collection[float] | float | None = None,
     scheme: Scheme | str | None = None,
     rename: str | None = None,
     map_file: Path | None = None,
@@ -50,7 +51,7 @@ def regrid(
     Raises:
         InputError: with every problem of every file, such as a header that says nowhere how the mask lies.
     """
-    wanted = frozenset(labels) if labels else None
+    wanted = wanted_values(labels)
 
     def change(path: Path, grids: Grids) -> Changed:
         file, grid = open_mask(path), grids[0]

@@ -17,6 +17,7 @@ from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import Problem, VolumeError
 from ich_bench.folds import load_scheme
 from ich_bench.predictions import archive
+from ich_bench.predictions.asked import wanted_folds, wanted_values
 from ich_bench.predictions.checks import (
     ScoredMask,
     check_headers,
@@ -24,7 +25,6 @@ from ich_bench.predictions.checks import (
     check_voxels,
     looked_at,
     read_reference,
-    wanted_folds,
     whole_submission_warnings,
 )
 from ich_bench.predictions.submission import Prediction, read_submission
@@ -89,9 +89,9 @@ def validate(
     *,
     data: str | Path | None = None,
     scheme: str | None = None,
-    folds: Collection[int] | None = None,
-    labels: Collection[float] | None = None,
-    reference_labels: Collection[float] | None = None,
+    folds: Collection[int] | int | None = None,
+    labels: Collection[float] | float | None = None,
+    reference_labels: Collection[float] | float | None = None,
     rename: str | None = None,
     map_file: str | Path | None = None,
     allow_missing: bool = False,
@@ -104,9 +104,10 @@ def validate(
     that is refused as a whole.
     """
     with ExitStack() as stack:
+        counted, truth = wanted_values(labels), wanted_values(reference_labels, "--reference-labels")
         source = Path(folder)
         root = stack.enter_context(archive.extracted(source)) if source.is_file() else source
-        target, plan = _target(dataset, data, scheme)
+        target, plan = _target(dataset, data, scheme, truth)
         wanted = wanted_folds(plan, folds)
         found = read_submission(
             root, dataset=target.id, scheme=plan, rename=rename, map_file=Path(map_file) if map_file else None
@@ -120,7 +121,7 @@ def validate(
         items: list[_Item] = [(one, here[one.case_id]) for one in used.predictions]
         predicted = {one.case_id for one in used.predictions}
         items += [(None, case) for case in asked.cases if case.case_id not in predicted]
-        read = partial(_read, labels=_set(labels), reference_labels=_set(reference_labels))
+        read = partial(_read, labels=counted, reference_labels=truth)
         results = list(_mapped(read, items, jobs, progress))
         problems += [problem for result in results for problem in result.problems]
         sound = [one if one is not None and one.where not in faulty else None for one, _ in items]
@@ -131,7 +132,7 @@ def validate(
         if dice and sum(dice) / len(dice) < SUSPECT_BELOW_DICE:
             judged = [one for one in sound if one is not None]
             bleeds = [one for one, result in zip(judged, results, strict=True) if result.dice is not None]
-            pairs = partial(_pairs, bleeds, here, _set(labels), _set(reference_labels))
+            pairs = partial(_pairs, bleeds, here, counted, truth)
             warnings += suspicions(pairs, sum(dice) / len(dice))
     return Report(
         dataset=target.id,
@@ -144,10 +145,16 @@ def validate(
     )
 
 
-def _target(dataset: str | Path | Dataset, data: str | Path | None, scheme: str | None) -> tuple[Dataset, Scheme]:
+def _target(
+    dataset: str | Path | Dataset,
+    data: str | Path | None,
+    scheme: str | None,
+    reference_labels: frozenset[float] | None,
+) -> tuple[Dataset, Scheme]:
     if isinstance(dataset, Dataset):
+        plain.refuse_relabelling(dataset.id, reference_labels)
         return dataset, plain.filled(load_scheme(dataset.id, scheme), dataset)
-    return plain.resolve(dataset, data=data, scheme=scheme)
+    return plain.resolve(dataset, data=data, scheme=scheme, reference_labels=reference_labels)
 
 
 def _read(item: _Item, labels: frozenset[float] | None, reference_labels: frozenset[float] | None) -> _Read:
@@ -209,7 +216,3 @@ def _mapped(
         if progress is not None:
             progress(done, len(items))
         yield result
-
-
-def _set(labels: Collection[float] | None) -> frozenset[float] | None:
-    return frozenset(labels) if labels else None

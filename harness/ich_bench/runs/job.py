@@ -12,6 +12,7 @@ from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.predictions import archive, checks
+from ich_bench.predictions.asked import wanted_folds, wanted_values
 from ich_bench.predictions.submission import Submission, read_submission
 from ich_bench.runs.task import How, Task
 
@@ -22,11 +23,11 @@ class Options:
 
     data: str | Path | None = None
     scheme: str | None = None
-    folds: Collection[int] | None = None
+    folds: Collection[int] | int | None = None
     profile: str = "native"
     legacy_dilation: bool = False
-    labels: Collection[float] | None = None
-    reference_labels: Collection[float] | None = None
+    labels: Collection[float] | float | None = None
+    reference_labels: Collection[float] | float | None = None
     rename: str | None = None
     map_file: str | Path | None = None
     allow_missing: bool = False
@@ -84,8 +85,9 @@ def _check_profile(options: Options) -> None:
 
 
 def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> Job:
-    target, scheme = plain.resolve(dataset, data=options.data, scheme=options.scheme)
-    folds = checks.wanted_folds(scheme, options.folds)
+    truth = wanted_values(options.reference_labels, "--reference-labels")
+    target, scheme = plain.resolve(dataset, data=options.data, scheme=options.scheme, reference_labels=truth)
+    folds = wanted_folds(scheme, options.folds)
     found = read_submission(
         folder,
         dataset=target.id,
@@ -99,8 +101,8 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
     how = How(
         profile=options.profile,
         legacy_dilation=options.legacy_dilation,
-        labels=frozenset(options.labels) if options.labels else None,
-        reference_labels=frozenset(options.reference_labels) if options.reference_labels else None,
+        labels=wanted_values(options.labels),
+        reference_labels=truth,
         leaves_out=frozenset(PROFILES[options.profile].leaves_out.get(target.id, ())),
     )
     tasks = _tasks(target, scheme, found, folds, how)
