@@ -290,6 +290,20 @@ def test_the_csv_lists_cases_patients_folds_files_and_subtypes(dataset: Dataset,
     assert all(Path(cell).is_file() for row in rows[1:] for cell in row[3:5])
 
 
+def test_the_csv_of_hssayeni5_carries_its_validation_cases_and_only_nnunet_is_told_of_nnunets_gap(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    # The first 15 of the other 60 are group 0, and group 1 where group 0 is tested. 051 (2 in the authors' list) is in
+    # group 0, 049 (0) in group 3, 050 (1) in group 4.
+    made = export(dataset, format="csv", out=tmp_path / "out", scheme="hssayeni5")
+    rows = list(csv.DictReader((made.folder / "cases.csv").read_text().splitlines()))
+    assert {row["case_id"]: row["validation_folds"] for row in rows} == {"049": "", "050": "", "051": "1 2 3 4"}
+    assert not any("neither list" in note for note in made.notes)
+    assert any("validated, and not trained" in note for note in made.notes)
+    nnunet = export(dataset, format="nnunet", out=tmp_path / "raw", scheme="hssayeni5")
+    assert any("neither list" in note for note in nnunet.notes)
+
+
 def test_the_default_folder_is_nnunet_raw_else_one_of_ours(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +342,7 @@ def test_every_problem_of_every_case_is_told_at_once(dataset: Dataset, tmp_path:
         ({"format": "nnunet", "scheme": "cv7"}, "cv7"),
         ({"format": "nnunet", "scheme": "wang-slices"}, "nothing to train on"),
         ({"format": "monai", "scheme": "lf20"}, "trains on one fold"),
+        ({"format": "monai", "scheme": "hssayeni5"}, "holds validation cases out"),
         ({"format": "nnunet", "number": 1000}, "between 1 and 999"),
     ],
 )

@@ -76,7 +76,7 @@ def export(
     folds = splits(plan, [case.case_id for case in dataset.cases])
     if not any(fold["train"] for fold in folds):
         raise UsageError(f"{dataset.id}/{plan.name} holds nothing to train on: {plan.about} Choose another scheme.")
-    notes = _scheme_notes(dataset, plan)
+    notes = _scheme_notes(dataset, plan, format)
     if format == "nnunet":
         return _nnunet(dataset, folds, out=out, number=number, notes=notes, progress=progress)
     if format == "monai":
@@ -161,6 +161,11 @@ def _monai(
             f"{dataset.id}/{plan.name} trains on one fold and tests on the others; a MONAI datalist can only say the "
             "reverse. Use --format nnunet, which lists both sides of each fold."
         )
+    if plan.validation:
+        raise UsageError(
+            f"{dataset.id}/{plan.name} holds validation cases out of each fold's training cases; a MONAI datalist has "
+            "one `fold` a case and no place for them. Use --format nnunet or csv."
+        )
     view, pairs = _listed(dataset, "monai", out, progress)
     notes += _grid_notes(view)
     fold_of = {row.case_id: row.fold for row in plan.rows}
@@ -189,15 +194,19 @@ def _csv(dataset: Dataset, plan: Scheme, *, out: Path | None, notes: list[str], 
     fold_of = {row.case_id: row.fold for row in plan.rows}
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["case_id", "patient_id", "fold", "image", "label", *SUBTYPES])
+    held = ["validation_folds"] if plan.validation else []
+    lines.writerow(["case_id", "patient_id", "fold", *held, "image", "label", *SUBTYPES])
     for case in dataset.cases:
         image, label = pairs[case.case_id]
         fold = fold_of[case.case_id]
-        lines.writerow([case.case_id, case.patient_id, fold, image, label, *_flags(case)])
+        validates = [" ".join(str(k) for k in plan.folds if case.case_id in plan.validation[k])] if held else []
+        lines.writerow([case.case_id, case.patient_id, fold, *validates, image, label, *_flags(case)])
     tested = "trains the model of fold k; it is tested on all the others" if plan.trains_on_fold else (
         "is tested by the model of fold k"
     )  # fmt: skip
     notes.append(f"A case with `fold` k {tested}. A subtype is 1, 0, or empty where the dataset does not say.")
+    if held:
+        notes.append("`validation_folds` lists the folds whose model is validated, and not trained, on the case.")
     return Exported(folder=view.folder, files=view.finish({"cases.csv": text.getvalue()}), notes=tuple(notes))
 
 
@@ -214,14 +223,14 @@ def _flags(case: Case) -> list[int | str]:
     return [int(case.subtypes[name]) if name in case.subtypes else "" for name in SUBTYPES]
 
 
-def _scheme_notes(dataset: Dataset, plan: Scheme) -> list[str]:
+def _scheme_notes(dataset: Dataset, plan: Scheme, format: str) -> list[str]:
     here = {case.case_id for case in dataset.cases}
     absent = [row.case_id for row in plan.rows if row.case_id not in here]
     notes = []
     if absent:
         named = ", ".join(absent[:8]) + (" …" if len(absent) > 8 else "")
         notes.append(f"{len(absent)} of {len(plan.rows)} cases are not in the download and left out: {named}")
-    if plan.validation:
+    if plan.validation and format == "nnunet":  # whose splits have two sides only
         notes.append(
             f"{plan.name} holds validation cases out of each fold's training cases; the test cases of a fold are in "
             f"neither list and have to be predicted afterwards (`ich-bench folds {dataset.id} --scheme {plan.name}`)."
