@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import downloads
+import ich_bench
 from ich_bench.cases import SUBTYPES, Case
 from ich_bench.datasets import DATASETS, _pool, card, grid_warnings, hssayeni, load_dataset
 from ich_bench.datasets.cq500_negative import best_series
+from ich_bench.downloads.prepare import prepare
 from ich_bench.errors import IchBenchError, Problem, UsageError
 from ich_bench.folds import load_scheme, schemes_of
 from ich_bench.geometry import Geometry
@@ -66,6 +68,14 @@ def test_cases_come_in_fold_file_order_with_notes_for_absent_and_unexpected_ones
     assert "no case of hssayeni" in told["060"]
     assert "was not found" in told["050"]
     assert len(told) == 1 + 72  # 75 - 3 absent
+
+
+def test_a_folder_may_be_named_by_a_string_or_a_path_alike(tmp_path: Path) -> None:
+    downloads.hssayeni(tmp_path, {49: 1})
+    assert ich_bench.load_dataset("hssayeni", str(tmp_path)) == ich_bench.load_dataset("hssayeni", tmp_path)
+    assert prepare("hssayeni", str(tmp_path)) == prepare("hssayeni", tmp_path)
+    with pytest.raises(IchBenchError, match="no such folder"):
+        ich_bench.load_dataset("hssayeni", str(tmp_path / "absent"))
 
 
 @pytest.mark.parametrize("deeper", [".", "1.3.1", "physionet/1.3.1"])

@@ -96,6 +96,12 @@ def test_nothing_that_could_run_code_is_ever_loaded_from_a_file() -> None:
         assert [call for call in calls if call in text] == [], path
 
 
+def test_the_public_face_lists_all_its_names_before_any_is_used() -> None:
+    probe = "import ich_bench; print(sorted(set(ich_bench.__all__) - set(dir(ich_bench))))"
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
 def test_only_the_command_line_prints() -> None:
     for path in HARNESS.rglob("*.py"):
         calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]

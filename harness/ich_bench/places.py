@@ -33,7 +33,7 @@ def config_folder() -> Path:
     return user_config_path(_NAME, appauthor=False)
 
 
-def data_folder(dataset_id: str, explicit: Path | None = None) -> Path:
+def data_folder(dataset_id: str, explicit: str | Path | None = None) -> Path:
     """Return the folder that holds a dataset's download.
 
     Looked for in this order: `explicit` (what `--data` names), then `$ICH_BENCH_DATA/<dataset_id>`, then what `prepare`
@@ -41,8 +41,9 @@ def data_folder(dataset_id: str, explicit: Path | None = None) -> Path:
     other two. IchBenchError lists every place looked at and says how to get the data.
     """
     if explicit is not None:
-        if explicit.exists():
-            return explicit
+        named = Path(explicit).expanduser()
+        if named.exists():
+            return named
         raise IchBenchError(f"--data {explicit}: there is no such folder. Name the folder that holds {dataset_id}.")
     looked = ["--data was not given"]
     shelf = os.environ.get("ICH_BENCH_DATA")

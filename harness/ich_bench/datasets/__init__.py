@@ -47,7 +47,7 @@ def card(dataset_id: str) -> Card:
     return reader(dataset_id).CARD
 
 
-def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
+def load_dataset(dataset_id: str, source: str | Path | None = None) -> Dataset:
     """Return a dataset as it lies on this machine, its cases in the order of the official fold file.
 
     Args:
@@ -71,7 +71,7 @@ def load_dataset(dataset_id: str, source: Path | None = None) -> Dataset:
     return Dataset(id=dataset_id, source=folder, cases=cases, notes=notes)
 
 
-def where(dataset_id: str, source: Path | None = None) -> Path:
+def where(dataset_id: str, source: str | Path | None = None) -> Path:
     """Return the folder of a dataset on this machine; a drawn dataset is drawn there on first use."""
     home = getattr(reader(dataset_id), "home", None)
     folder: Path = home() if source is None and home is not None else data_folder(dataset_id, source)

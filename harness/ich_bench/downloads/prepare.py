@@ -75,7 +75,7 @@ class Prepared:
 
 def prepare(
     dataset_id: str,
-    source: Path,
+    source: str | Path,
     *,
     strict: bool = False,
     limit: int | None = None,
@@ -96,7 +96,7 @@ def prepare(
     Raises:
         IchBenchError: no case is found. InputError: `strict`, and there are differences; all of them are listed.
     """
-    source = source.expanduser()
+    source = Path(source).expanduser()
     if not source.exists():
         raise IchBenchError(f"--source {source}: there is no such folder.")
     prepared = _pool(source, limit, progress) if card(dataset_id).pool else _cases(dataset_id, source, limit, progress)
