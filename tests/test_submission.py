@@ -9,6 +9,7 @@ import pytest
 from ich_bench.cases import FoldRow, Scheme
 from ich_bench.errors import UsageError
 from ich_bench.folds import load_scheme
+from ich_bench.predictions.checks import check_ids
 from ich_bench.predictions.naming import Names, compact
 from ich_bench.predictions.submission import Submission, read_submission
 
@@ -61,7 +62,9 @@ def test_a_submission_holds_predictions_of_the_dataset_and_a_manifest(tmp_path: 
 
 def test_seeds_and_budgets_are_read_from_the_folders(tmp_path: Path) -> None:
     put(tmp_path, "budget-10-2/seed_7/fold_0/049.nii.gz", "budget-10-2/seed_8/049.nii.gz", "seed_7/049.nii.gz")
-    runs = [(one.budget, one.seed, one.fold) for one in read(tmp_path).predictions]
+    found = read(tmp_path)
+    assert found.problems == ()  # runs on all the data beside those on a tenth
+    runs = [(one.budget, one.seed, one.fold) for one in found.predictions]
     assert runs == [(None, 7, None), ("10-2", 7, 0), ("10-2", 8, None)]
     put(tmp_path, "budget-15-0/049.nii.gz")
     assert any(
@@ -102,8 +105,8 @@ def test_the_closest_id_prefers_what_is_missing_then_what_is_near_in_number() ->
 
 
 def test_a_case_given_twice_is_named(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "049.nii", "049.nii.gz", "seed_1/050.nii.gz", "seed_2/050.nii.gz"))
-    assert told(found) == [
+    assert read(put(tmp_path / "seeds", "seed_1/050.nii.gz", "seed_2/050.nii.gz")).problems == ()
+    assert told(read(put(tmp_path / "two", "049.nii", "049.nii.gz"))) == [
         "049.nii.gz  is a second mask of case 049, beside 049.nii. Keep the one that is meant and move the other away."
     ]
     assert any("second mask of case 051" in line for line in told(read(put(tmp_path, "051.nii.gz", "051.NII.GZ"))))
@@ -320,5 +323,37 @@ def test_the_frozen_schemes_of_the_real_datasets_are_understood(tmp_path: Path) 
 def test_files_of_a_folder_at_fault_are_not_counted_as_fine(tmp_path: Path) -> None:
     shifted = read(put(tmp_path / "from-1", *(f"fold_{i // 2 + 1}/{c}.nii.gz" for i, c in enumerate(CASES))))
     assert (shifted.fine(shifted.problems), shifted.files) == (0, 6)
-    mixed = read(put(tmp_path / "mixed", "fold_7/049.nii.gz", "fold_0/050.nii.gz", "budget-15-0/049.nii.gz"))
-    assert (mixed.fine(mixed.problems), mixed.files) == (1, 3)
+    absent = read(put(tmp_path / "absent", "fold_7/049.nii.gz", "fold_0/050.nii.gz"))
+    assert (absent.fine(absent.problems), absent.files) == (1, 2)
+    none = read(put(tmp_path / "none", "budget-15-0/049.nii.gz", "budget-10-0/049.nii.gz"))
+    assert (none.fine(none.problems), none.files) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        (
+            ["049.nii.gz", "050.nii.gz"],
+            "mine  holds 2 masks beside seed_0, seed_3, of no run that is named. Put them into",
+        ),
+        (["fold_0/049.nii.gz"], "mine  holds 1 mask beside seed_0, seed_3, of no run that is named. Put it into"),
+    ],
+)
+def test_masks_beside_folders_of_runs_are_refused(tmp_path: Path, beside: list[str], words: str) -> None:
+    found = read(put(tmp_path / "mine", "seed_0/049.nii.gz", "seed_3/049.nii.gz", *beside))
+    assert len(found.problems) == 1
+    assert words in told(found)[0]
+    assert (found.fine(found.problems), found.files) == (2, 2 + len(beside))
+    missing, _ = check_ids(found, scheme(), ["049"], None)
+    assert missing == []  # nobody knows of which run they would be missing
+
+
+def test_masks_beside_budgets_are_refused_and_masks_beside_folds_are_no_mixture(tmp_path: Path) -> None:
+    found = read(put(tmp_path / "mine", "budget-10-0/049.nii.gz", "budget-10-1/seed_1/049.nii.gz", "049.nii.gz"))
+    assert told(found) == [
+        "mine  holds 1 mask beside budget-10-0, budget-10-1, of no run that is named. Put it into a "
+        "budget-<b>-<draw> folder, or move it away."
+    ]
+    inside = read(put(tmp_path / "in", "budget-10-0/049.nii.gz", "budget-10-0/seed_1/049.nii.gz"))
+    assert "holds 1 mask in budget-10-0 beside seed_1, of no run" in told(inside)[0]
+    assert read(put(tmp_path / "folds", "fold_0/049.nii.gz", "050.nii.gz")).problems == ()  # each case has one mask

@@ -89,7 +89,7 @@ def refuse_relabelling(dataset: str, reference_labels: object) -> None:
     """Raise UsageError where `reference_labels` would rewrite the truth of a dataset known by its id."""
     if reference_labels is not None:
         raise UsageError(
-            f"--reference-labels belongs to a folder of reference masks; what counts as hemorrhage in {dataset} is fixed."
+            f"--reference-labels belongs to a folder of reference masks; what counts in {dataset} is fixed."
         )
 
 

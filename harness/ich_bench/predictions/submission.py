@@ -9,6 +9,7 @@ from typing import Any
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import Problem
+from ich_bench.escape import printable
 from ich_bench.predictions.listing import Listed, list_masks
 from ich_bench.predictions.manifest import processing_steps, read_manifest
 from ich_bench.predictions.naming import CASE_ID, Names, checked_pattern, compact, read_map
@@ -41,7 +42,7 @@ class Submission:
     `processing` names the steps (`regrid`, `fix-headers`) that changed the masks after the method had written them.
     `files` counts what is named like a mask; `guessed` are the (case id, budget, seed) that files of unknown ids were
     probably meant for, as their problems say: they need not be told of as missing once more. `at_fault` are the files
-    (`where`) that a problem of a whole folder is about.
+    (`where`) that a problem of a whole folder is about; `strays` the (budget, seed) of masks beside folders of runs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Submission:
     files: int = 0
     guessed: frozenset[tuple[str, str | None, int | None]] = frozenset()
     at_fault: frozenset[str] = frozenset()
+    strays: frozenset[tuple[str | None, int | None]] = frozenset()
 
     def fine(self, problems: Iterable[Problem]) -> int:
         """Return how many of the `files` none of these problems is about: what `evaluate` and `validate` count."""
@@ -105,6 +107,9 @@ def read_submission(
     misplaced, at_fault = _wrong_folds(known, scheme)
     problems += misplaced
     told_of = {problem.where for problem in problems}
+    mixed, strays = _mixed(list(known))
+    problems += [Problem(where=printable(folder.resolve().name), what=what, mend=mend) for what, mend in mixed]
+    at_fault |= {mask.where for mask in known if (mask.budget, mask.seed) in strays}
     at_fault |= {mask.where for mask in known if f"budget-{mask.budget}" in told_of}
     order = {case_id: index for index, case_id in enumerate(names.case_ids)}
     predictions = [
@@ -125,6 +130,7 @@ def read_submission(
         files=len(listing.masks),
         guessed=guessed,
         at_fault=frozenset(at_fault),
+        strays=frozenset(strays),
     )
 
 
@@ -249,6 +255,31 @@ def _wrong_folds(known: Mapping[Listed, str], scheme: Scheme) -> tuple[list[Prob
         what = f"is no fold of {scheme.name}, which has {compact(known_folds, order=known_folds)}, counted from 0."
         problems.append(Problem(where=f"fold_{fold}", what=what, mend="Rename it, or name its --scheme."))
     return problems, {mask.where for mask in known if mask.fold in absent}
+
+
+def _mixed(masks: Sequence[Listed]) -> tuple[list[tuple[str, str]], set[tuple[str | None, int | None]]]:
+    """Return what to say where masks lie beside the folders of runs, so that nobody can tell whose they are.
+
+    With it come the (budget, seed) of such masks. Seeds beside budgets are no mixture: runs on all the data.
+    """
+    runs = {(mask.budget, mask.seed) for mask in masks}
+    said, strays = [], set[tuple[str | None, int | None]]()
+    for budget in sorted({budget for budget, seed in runs if seed is None}, key=lambda one: one or ""):
+        seeds = sorted(seed for one, seed in runs if one == budget and seed is not None)
+        others = [f"seed_{seed}" for seed in seeds]
+        if budget is None:
+            others += sorted(f"budget-{one}" for one in {one for one, _ in runs} if one is not None)
+        if not others:
+            continue
+        strays.add((budget, None))
+        count = sum((mask.budget, mask.seed) == (budget, None) for mask in masks)
+        inside = f" in budget-{budget}" if budget else ""
+        what = f"holds {count} mask{'s' * (count != 1)}{inside} beside {', '.join(others)}, of no run that is named."
+        own = "a seed_<s> folder" if seeds else "a budget-<b>-<draw> folder"
+        said.append(
+            (what, f"Put {'them' if count != 1 else 'it'} into {own}, or move {'them' if count != 1 else 'it'} away.")
+        )
+    return said, strays
 
 
 def _listed(folds: Sequence[int]) -> str:
