@@ -14,7 +14,7 @@ import pytest
 
 import downloads
 from ich_bench.downloads.duplicates import similar, thumbnail
-from ich_bench.downloads.prepare import prepare
+from ich_bench.downloads.prepare import Prepared, _alike, prepare
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.folds import load_scheme
 from ich_bench.places import config_folder, remembered
@@ -33,8 +33,7 @@ def test_prepare_gives_the_facts_of_each_case_and_remembers_the_folder(tmp_path:
     assert (one.slices_positive, one.orientation, one.shear_deg) == (2, "RAS", 0.0)
     assert prepared.cases[1].has_ich is False
     assert remembered("hssayeni") == source
-    told = {problem.where: problem.what for problem in prepared.differences if problem.where in {"050", "049"}}
-    assert "was not found" in told["050"]
+    assert any(problem.what.startswith("lacks 73 of its 75 cases: 050, 051,") for problem in prepared.differences)
     assert "6 × 5 pixels" in "".join(p.what for p in prepared.differences if p.where == "049")
     assert "2 cases; the card says 75." in {problem.what for problem in prepared.differences}
     assert json.loads((config_folder() / "index" / "hssayeni.json").read_text())["cases"][0]["case_id"] == "049"
@@ -65,7 +64,9 @@ def test_strict_makes_any_difference_an_error_that_lists_them_all_and_remembers_
     source = downloads.hssayeni(tmp_path, {49: 2})
     with pytest.raises(InputError) as told:
         prepare("hssayeni", source, strict=True)
-    assert len(told.value.problems) >= 74
+    words = [problem.what for problem in told.value.problems]
+    assert any("lacks 74 of its 75 cases" in what for what in words)
+    assert "1 cases; the card says 75." in words
     assert remembered("hssayeni") is None
 
 
@@ -195,8 +196,48 @@ def test_the_same_head_twice_is_a_remark(tmp_path: Path) -> None:
     for name, values in (("001", head), ("002", np.roll(head, 3, axis=0)), ("003", head[::-1])):
         downloads.put(tmp_path / "data" / f"{name}.nii.gz", values)
         downloads.put(tmp_path / "label" / f"{name}.nii.gz", downloads.mask(3, shape=head.shape))
-    remarks = prepare("instance2022", tmp_path).remarks
-    assert [problem.where for problem in remarks] == ["001 and 002"]
+    prepared = prepare("instance2022", tmp_path)
+    assert [problem.where for problem in prepared.remarks] == ["001 and 002", "instance2022"]
+    # In the public folds 001 is in fold 4 and 002 in fold 3.
+    assert "trains on what another tests: 001 is in fold 4, 002 in 3." in prepared.remarks[0].mend
+    assert "0.97 was set on drawn heads" in prepared.remarks[1].what
+    assert [pair[:2] for pair in prepared.alike] == [("001", "002")]
+
+
+def alike(tmp_path: Path, ids: list[str]) -> Prepared:
+    """Return what prepare says of scans of one head."""
+    head = np.full((32, 32, 6), -1000, np.int16)
+    head[5:25, 4:30, 1:5] = np.random.Generator(np.random.PCG64(1)).integers(0, 100, (20, 26, 4))
+    for name in ids:
+        downloads.put(tmp_path / f"{name}.nii.gz", head)
+    return prepare("cq500-negative", tmp_path)
+
+
+def test_a_pair_alike_in_cq500_negative_is_no_leak_since_nothing_is_trained_on_it(tmp_path: Path) -> None:
+    prepared = alike(tmp_path, ["CQ500-CT-2", "CQ500-CT-3"])
+    assert [problem.where for problem in prepared.remarks] == ["CQ500-CT-2 and CQ500-CT-3", "cq500-negative"]
+    assert "Both are tested in fold 0" in prepared.remarks[0].mend
+    assert "trains on" not in str(prepared.remarks)
+
+
+def test_where_many_heads_look_alike_the_test_says_that_it_cannot_tell_and_json_has_all(tmp_path: Path) -> None:
+    # 7 scans of one head are 7 · 6 / 2 = 21 pairs, all alike: more than 12, and more than 3 % of 21.
+    prepared = alike(tmp_path, [f"CQ500-CT-{number}" for number in (2, 3, 5, 6, 7, 9, 16)])
+    assert [problem.where for problem in prepared.remarks] == ["cq500-negative"]
+    assert "21 of 21 pairs of heads correlate" in prepared.remarks[0].what
+    assert "cannot tell these heads apart" in prepared.remarks[0].what
+    assert len(prepared.as_dict()["alike"]) == 21
+    assert prepared.text().count("CQ500-CT-") <= 12  # the absent ones, in one line
+    assert prepared.text().count("lacks 238 of its 245 cases") == 1
+    assert len(prepared.as_dict()["absent"]) == 238
+
+
+def test_the_pairs_most_alike_are_shown_and_the_others_counted() -> None:
+    # 100 heads have 4,950 pairs, of which 3 % are 148: 14 pairs are few enough to be told.
+    ids = [f"{number:03}" for number in range(1, 16)]
+    told = list(_alike("instance2022", [(ids[0], other, 0.99) for other in ids[1:]], 100))
+    assert len(told) == 12 + 1
+    assert told[-1].what.startswith("2 more pairs look alike (`--json` has all).")
 
 
 def test_a_scan_of_air_alone_is_like_nothing() -> None:

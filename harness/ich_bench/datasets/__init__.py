@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ich_bench.geometry import Geometry
 
 _NOT_A_DATASET = {"found"}
+_NAMED = 12  # so many absent cases are named in one line
 DATASETS: tuple[str, ...] = tuple(
     sorted(
         module.name.replace("_", "-")
@@ -112,15 +113,17 @@ def grid_warnings(dataset_id: str, case: Case, ct: Geometry, reference: Geometry
 def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:
     listed = [row.case_id for row in load_scheme(card.id).rows]
     notes = list(found.notes)
-    for case_id in listed:
-        if case_id not in found.cases:
-            notes.append(
-                Problem(
-                    where=case_id,
-                    what=f"is a case of {card.id} but was not found.",
-                    mend="Is the download complete? Download it again, or point one folder higher.",
-                )
+    told = {note.where for note in notes}  # a case of which a part was found is told with what it lacks
+    absent = [case_id for case_id in listed if case_id not in found.cases and case_id not in told]
+    if absent:
+        more = f" … and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+        notes.append(
+            Problem(
+                where=card.id,
+                what=f"lacks {len(absent)} of its {len(listed)} cases: {', '.join(absent[:_NAMED])}{more}.",
+                mend="Is the download complete? Fetch what is missing, or point one folder higher.",
             )
+        )
     for case_id in sorted(set(found.cases) - set(listed), key=natural):
         notes.append(
             Problem(

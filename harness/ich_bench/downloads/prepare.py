@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ich_bench.datasets import card, expected, load_dataset
 from ich_bench.downloads.casefacts import CaseFacts, against_its_ct, look, unlike, unlike_in_all
-from ich_bench.downloads.duplicates import Thumbnail, similar
+from ich_bench.downloads.duplicates import CHOSEN, SHOWN, SIMILAR, USELESS_SHARE, Thumbnail, similar
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.folds import load_scheme
 from ich_bench.places import config_folder, remember, write_json
@@ -25,7 +25,9 @@ class Prepared:
     """A download as found: facts case by case, what differs from the card, and what else is worth knowing.
 
     `dataset_sha256` is that of the lines `case_id,reference_sha256` of the cases in fold-file order; `complete` says
-    whether these are all cases. `pool` holds the counts of a pool for pre-training, which has no cases.
+    whether these are all cases. `absent` are the cases that were not found; `alike` all pairs of cases that look like
+    one head, with their correlation, of which the remarks name the first. `pool` holds the counts of a pool for
+    pre-training, which has no cases.
     """
 
     dataset: str
@@ -33,6 +35,8 @@ class Prepared:
     cases: tuple[CaseFacts, ...] = ()
     differences: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
+    absent: tuple[str, ...] = ()
+    alike: tuple[tuple[str, str, float], ...] = ()
     dataset_sha256: str | None = None
     complete: bool = False
     pool: Mapping[str, int] = field(default_factory=dict)
@@ -139,7 +143,9 @@ def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress 
     if off_grid > in_all.masks_off_grid:
         words = f"{off_grid} masks lie on another affine than their CT; the card says {in_all.masks_off_grid}."
         odd.append(Problem(where=dataset_id, what=words))
-    remarks += [_alike(*pair) for pair in similar(thumbnails)]
+    pairs = similar(thumbnails)
+    remarks += _alike(dataset_id, pairs, len(thumbnails))
+    here = {case.case_id for case in dataset.cases}
     lines = "".join(f"{one.case_id},{one.reference_sha256}\n" for one in facts)
     return Prepared(
         dataset=dataset_id,
@@ -147,17 +153,33 @@ def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress 
         cases=tuple(facts),
         differences=tuple(odd),
         remarks=tuple(remarks),
+        absent=tuple(row.case_id for row in load_scheme(dataset_id).rows if row.case_id not in here),
+        alike=tuple(pairs),
         dataset_sha256=hashlib.sha256(lines.encode()).hexdigest(),
         complete=complete,
     )
 
 
-def _alike(a: str, b: str, correlation: float) -> Problem:
-    return Problem(
-        where=f"{a} and {b}",
-        what=f"look like the same head (thumbnails correlate at {correlation:.3f}).",
-        mend="The folds stay as they are. Look at both: one fold may train on what another tests.",
-    )
+def _alike(dataset_id: str, pairs: Sequence[tuple[str, str, float]], heads: int) -> Iterator[Problem]:
+    """Yield the pairs that look like one head, most alike first, with what that means for the official folds."""
+    if not pairs:
+        return
+    all_pairs = heads * (heads - 1) // 2
+    if len(pairs) > max(SHOWN, USELESS_SHARE * all_pairs):
+        what = f"{len(pairs)} of {all_pairs} pairs of heads correlate at {SIMILAR} or more: too many for this test, "
+        yield Problem(where=dataset_id, what=what + f"which cannot tell these heads apart ({CHOSEN}).")
+        return
+    scheme = load_scheme(dataset_id)
+    fold = {row.case_id: row.fold for row in scheme.rows}
+    for a, b, correlation in pairs[:SHOWN]:
+        if fold[a] != fold[b]:
+            so = f"One fold of {scheme.name} trains on what another tests: {a} is in fold {fold[a]}, {b} in {fold[b]}."
+        else:
+            so = f"Both are tested in fold {fold[a]} of {scheme.name}: no leak there, but one head may count twice."
+        what = f"look like the same head (thumbnails correlate at {correlation:.3f})."
+        yield Problem(where=f"{a} and {b}", what=what, mend=f"Look at both. The folds stay as they are. {so}")
+    more = f"{len(pairs) - SHOWN} more pairs look alike (`--json` has all). " if len(pairs) > SHOWN else ""
+    yield Problem(where=dataset_id, what=f"{more}Alike is a correlation of {SIMILAR} or more; {CHOSEN}.")
 
 
 def _pool(source: Path, limit: int | None, progress: Progress | None) -> Prepared:
