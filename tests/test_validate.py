@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -397,3 +398,25 @@ def test_a_single_fold_or_label_will_do_and_anything_but_numbers_is_wrong_usage(
 def test_an_unknown_fold_of_a_plain_folder_is_named_without_a_scheme(folders: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no fold 3 in reference: a folder of reference masks is one fold, 0"):
         validate(*folders, folds=[3])
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="this file system has no names but text")
+def test_names_that_are_no_text_are_refused_in_words(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    reference, mine = folders
+    odd = os.fsdecode(b"\xff0.nii.gz")
+    (mine / odd).write_bytes((mine / "a.nii.gz").read_bytes())
+    told = both(reference, mine, tmp_path / "out")
+    assert told == [("\\udcff0.nii.gz", "has a name that is not UTF-8. Rename it, in plain letters.")]
+    report = validate(reference, mine)
+    assert (report.fine, report.files) == (4, 5)
+    (mine / odd).rename(reference / odd)
+    for call in (validate, ich_bench.evaluate):
+        with pytest.raises(InputError, match=r"udcff0  has a name that is not UTF-8"):
+            call(reference, mine)
+    (reference / odd).unlink()
+    moved = mine.rename(tmp_path / os.fsdecode(b"mine\xfe"))
+    told = both(reference, moved, tmp_path / "out")
+    assert told == [("mine\\udcfe", "has a name that is not UTF-8. Rename it, in plain letters.")]
+    validate(reference, moved).text(moved).encode()
+    with pytest.raises(InputError, match="not UTF-8"):
+        validate(reference.rename(tmp_path / os.fsdecode(b"ref\xfe")), moved)

@@ -13,6 +13,15 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a file's name can be written down: bytes that are no UTF-8 stand in it as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def markdown(text: str) -> str:
     """Return the text as Markdown that shows it letter by letter, on one line."""
     return _MARKUP.sub(r"\\\1", printable(text))

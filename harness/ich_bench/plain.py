@@ -9,9 +9,9 @@ from ich_bench.cases import Case, Dataset, FoldRow, Scheme
 from ich_bench.datasets import DATASETS, load_dataset
 from ich_bench.datasets.found import natural
 from ich_bench.errors import InputError, Problem, UsageError, did_you_mean
-from ich_bench.escape import printable
+from ich_bench.escape import is_utf8, printable
 from ich_bench.folds import load_scheme
-from ich_bench.predictions.listing import is_junk
+from ich_bench.predictions.listing import is_junk, not_utf8
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
 
 PLAIN_SCHEME = "none"
@@ -47,16 +47,18 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
     absent, cannot be read, holds no mask, or holds two masks of one name.
     """
     name = path.resolve().name or "reference"
-    headline = f"{path} cannot be used as a folder of reference masks"
+    headline = f"{printable(str(path))} cannot be used as a folder of reference masks"
     if not path.is_dir():
         what = "is a file, not a folder." if path.exists() else "does not exist."
         mend = f"Name a folder of masks, or a dataset: {', '.join(DATASETS)}."
-        raise InputError(headline, [Problem(where=str(path), what=what, mend=mend)])
+        raise InputError(headline, [Problem(where=printable(str(path)), what=what, mend=mend)])
     try:
         files = [entry for entry in path.iterdir() if not is_junk(entry.name) and not entry.is_dir()]
     except OSError as fault:
         what = f"cannot be read: {fault.strerror or fault}."
-        raise InputError(headline, [Problem(where=str(path), what=what, mend="Check its permissions.")]) from fault
+        raise InputError(
+            headline, [Problem(where=printable(str(path)), what=what, mend="Check its permissions.")]
+        ) from fault
     masks: dict[str, list[Path]] = {}
     for file in files:
         if is_mask_name(file.name):
@@ -70,10 +72,11 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
         for case_id, same in masks.items()
         if len(same) > 1
     ]
+    problems += [not_utf8(called) for called in (name, *masks) if not is_utf8(called)]
     if not masks:
         seen = f"holds {len(files)} files, none of them a mask." if files else "holds no masks."
         mend = f"Put the masks directly into it, as <case_id>.nii.gz (also {', '.join(MASK_SUFFIXES[1:])})."
-        problems = [Problem(where=name, what=seen, mend=mend)]
+        problems.append(Problem(where=printable(name), what=seen, mend=mend))
     if problems:
         raise InputError(headline, sorted(problems))
     cases = tuple(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import Problem, UsageError
-from ich_bench.escape import printable
+from ich_bench.escape import is_utf8, printable
 from ich_bench.folds import BUDGETS, DRAWS, schemes_of
 from ich_bench.folds.table import SCHEMES
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
@@ -44,11 +44,15 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The mask files of the asked scheme, what was ignored, and what is wrong with the folders themselves."""
+    """The mask files of the asked scheme, what was ignored, and what is wrong with the folders themselves.
+
+    `files` counts what is named like a mask, also where the name is none that can be written down.
+    """
 
     masks: tuple[Listed, ...]
     ignored: tuple[str, ...]
     problems: tuple[Problem, ...]
+    files: int = 0
 
 
 def list_masks(folder: Path, *, dataset: str, scheme: Scheme) -> Listing:
@@ -88,7 +92,16 @@ def list_masks(folder: Path, *, dataset: str, scheme: Scheme) -> Listing:
     for budget in sorted({mask.budget for mask in taken if mask.budget} - {f"{b}-{d}" for b in BUDGETS for d in DRAWS}):
         what = f"is no training budget: there are {_listed(BUDGETS)} %, each in draws {_listed(DRAWS)}."
         problems.append(Problem(where=f"budget-{budget}", what=what, mend="Write for instance budget-10-0."))
-    return Listing(masks=tuple(taken), ignored=tuple(sorted(ignored)), problems=tuple(problems))
+    named = [mask for mask in taken if is_utf8(mask.below)]
+    problems += [not_utf8(mask.where) for mask in taken if not is_utf8(mask.below)]
+    if not is_utf8(folder.resolve().name):
+        problems.append(not_utf8(folder.resolve().name))
+    return Listing(masks=tuple(named), ignored=tuple(sorted(ignored)), problems=tuple(problems), files=len(taken))
+
+
+def not_utf8(name: str) -> Problem:
+    """Return the problem of a name whose bytes are no text."""
+    return Problem(where=printable(name), what="has a name that is not UTF-8.", mend="Rename it, in plain letters.")
 
 
 def is_junk(name: str) -> bool:

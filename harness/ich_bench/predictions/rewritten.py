@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import ich_bench
 from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
+from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.geometry import Geometry
 from ich_bench.plain import filled
@@ -101,7 +102,9 @@ def rewrite(
                 progress(done, len(found.predictions))
         text = _manifest(folder, found, step, problems)
         if problems:
-            many = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {folder}: nothing was written."
+            many = (
+                f"{len(problems)} problem{'s' * (len(problems) > 1)} in {printable(str(folder))}: nothing was written."
+            )
             raise InputError(many, sorted(set(problems)))
         (stage / "submission.toml").write_text(text, encoding="utf-8", newline="\n")
         if out.is_dir():

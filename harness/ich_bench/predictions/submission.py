@@ -127,7 +127,7 @@ def read_submission(
         ignored=listing.ignored,
         manifest=manifest,
         processing=processing_steps(manifest),
-        files=len(listing.masks),
+        files=listing.files,
         guessed=guessed,
         at_fault=frozenset(at_fault),
         strays=frozenset(strays),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ich_bench import plain
 from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import Problem, VolumeError
+from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.predictions import archive
 from ich_bench.predictions.asked import wanted_folds, wanted_values
@@ -60,7 +61,8 @@ class Report:
     def text(self, folder: str | Path) -> str:
         """Return the report as lines for a terminal: a headline that counts, then problems, warnings, other files."""
         count = len(self.problems)
-        head = f"{count or 'no'} problem{'s' * (count != 1)} in {folder} ({self.fine} of {self.files} files are fine)"
+        where, fine = printable(str(folder)), f"{self.fine} of {self.files} files are fine"
+        head = f"{count or 'no'} problem{'s' * (count != 1)} in {where} ({fine})"
         width = min(40, max((len(problem.where) for problem in self.problems), default=0))
         lines = [f"  {one.where:<{width}}  {f'{one.what} {one.mend}'.rstrip()}" for one in self.problems]
         lines += [f"  warning: {warning}" for warning in self.warnings]

@@ -10,9 +10,11 @@ from pathlib import Path
 from ich_bench import plain
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError
+from ich_bench.escape import is_utf8, printable
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.predictions import archive, checks
 from ich_bench.predictions.asked import wanted_folds, wanted_values
+from ich_bench.predictions.listing import not_utf8
 from ich_bench.predictions.submission import Submission, read_submission
 from ich_bench.runs.task import How, Task
 
@@ -75,7 +77,7 @@ def refusal(problems: Collection[Problem], source: Path, found: Submission | int
     fine = ""
     if isinstance(found, Submission) and found.files:
         fine = f" ({found.fine(told)} of {found.files} files are fine)"
-    return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {source}{fine}", told)
+    return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {printable(str(source))}{fine}", told)
 
 
 def _check_profile(options: Options) -> None:
@@ -108,13 +110,15 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
     tasks = _tasks(target, scheme, found, folds, how)
     used, asked = checks.looked_at(found, target, scheme, folds)
     problems = [*found.problems, *missing, *checks.check_headers(used, asked)]
+    if not is_utf8(name):  # it would stand in every row
+        problems.append(not_utf8(name))
     if problems:
         voxels = checks.check_voxels(used.predictions, asked, labels=how.labels, reference_labels=how.reference_labels)
         problems += voxels
         raise refusal(problems, source, found)
     if not any(task.prediction for task in tasks):
         raise IchBenchError(
-            f"nothing to score in {source}: it holds no mask of {target.id}, scheme {scheme.name}, "
+            f"nothing to score in {printable(str(source))}: it holds no mask of {target.id}, scheme {scheme.name}, "
             f"fold{'s' * (len(folds) != 1)} {', '.join(map(str, folds))}."
         )
     changed = [f"masks were changed by `ich-bench {step}` before scoring" for step in found.processing]
