@@ -99,7 +99,7 @@ def test_trap_10_several_labels_are_refused_with_their_counts_until_they_are_nam
     values[5, 5, 5], values[6, 5, 5], values[7, 5, 5] = 3, 3, 2
     stored = zipped(nifti_bytes(values))
     words = refusal(tmp_path, stored)
-    assert "1 (12 voxels), 2 (1 voxels), 3 (2 voxels)" in words
+    assert "1 (12 voxels), 2 (1 voxel), 3 (2 voxels)" in words
     assert "--labels 1,3" in words
     assert opened(tmp_path, stored).voxels(frozenset({1.0, 3.0})).sum() == 14  # 12 + 2; label 2 is background
 
@@ -119,7 +119,7 @@ def test_trap_15_truncated_gzip_is_refused_wherever_it_is_cut(tmp_path: Path) ->
     stored = zipped(nifti_bytes(np.random.default_rng(1).integers(0, 2, (8, 7, 6), dtype="u1")))
     for length in range(1, len(stored)):
         words = refusal(tmp_path, stored[:length])
-        assert re.search(r"truncated|not gzip|empty|fewer", words), (length, words)
+        assert re.search(r"truncated|not gzip|neither gzip|empty|fewer", words), (length, words)
 
 
 def test_trap_15_a_truncated_plain_file_is_refused(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_trap_21_a_header_that_turns_values_around_is_refused_before_a_voxel_is_
     tmp_path: Path, slope: float, intercept: float
 ) -> None:
     path = put(tmp_path / "case.nii.gz", zipped(nifti_bytes(blob(), scl_slope=slope, scl_inter=intercept)))
-    with pytest.raises(VolumeError, match="turns the values around"):
+    with pytest.raises(VolumeError, match=r"turns the values around|has an intercept"):
         open_mask(path)
 
 

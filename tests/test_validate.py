@@ -157,6 +157,9 @@ def test_missing_cases_are_a_warning_when_they_are_allowed() -> None:
     )
     assert problems == []
     assert warnings == ["2 masks are missing and count as the worst value: 001, 002"]
+    found = holding(("000", 4, None), ("001", 4, None))
+    _, warnings = check_ids(found, scheme, ["000", "001", "002"], None, allow_missing=True)
+    assert warnings == ["1 mask is missing in seed_4 and counts as the worst value: 002"]
 
 
 def test_each_seed_must_be_complete() -> None:
@@ -175,7 +178,7 @@ def test_a_case_is_expected_in_every_fold_but_its_own_where_folds_are_trained_on
 def test_cases_whose_data_is_not_here_are_neither_missing_nor_scored() -> None:
     problems, warnings = check_ids(holding(("000", None, None), ("001", None, None)), plan(3), ["000"], None)
     assert problems == []
-    assert warnings == ["the data of 1 predicted cases is not on this machine; they are not scored: 001"]
+    assert warnings == ["the data of 1 predicted case is not on this machine; it is not scored: 001"]
 
 
 def test_trap_13_an_unknown_id_stands_for_the_missing_case_it_was_meant_to_be(folders: tuple[Path, Path]) -> None:
@@ -250,10 +253,11 @@ def test_the_whole_submission_is_looked_at() -> None:
         "the same non-empty mask is given for 2 cases: a, b"
     ]
     assert whole_submission_warnings([mask("a", "x", reference="x"), mask("b", "y")]) == [
-        "the mask is identical to the reference in 1 cases: a"
+        "the mask is identical to the reference in 1 case: a"
     ]
     nothing = [mask("a", "0", "empty_prediction", "0"), mask("b", "0", "empty_prediction")]
     assert whole_submission_warnings(nothing) == ["all 2 masks are empty"]
+    assert whole_submission_warnings(nothing[1:]) == ["the only mask is empty"]
     assert whole_submission_warnings([mask("a", None, "missing")]) == []
 
 
@@ -420,3 +424,28 @@ def test_names_that_are_no_text_are_refused_in_words(folders: tuple[Path, Path],
     validate(reference, moved).text(moved).encode()
     with pytest.raises(InputError, match="not UTF-8"):
         validate(reference.rename(tmp_path / os.fsdecode(b"ref\xfe")), moved)
+
+
+def test_a_folder_that_is_named_like_a_mask_is_no_mask(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    reference, mine = folders
+    (mine / "a.nii.gz").unlink()
+    write_folder(mine / "a.nii.gz", {"a": MASKS["a"]})
+    assert both(reference, mine, tmp_path / "out") == [
+        ("a.nii.gz", "it is a folder, not a file. Put the mask file itself here.")
+    ]
+
+
+def test_masks_in_sub_folders_of_a_reference_folder_are_not_left_aside_in_silence(tmp_path: Path) -> None:
+    write_folder(tmp_path / "ref", {"a": empty()})
+    write_folder(tmp_path / "ref" / "more" / "deeper", {"b": empty(), "c": empty()})
+    write_folder(tmp_path / "ref" / "x.nii.gz", {"d": empty()})
+    (tmp_path / "ref" / "figures").mkdir()
+    dataset, _ = reference_folder(tmp_path / "ref")
+    assert [case.case_id for case in dataset.cases] == ["a"]
+    assert [(note.where, note.what) for note in dataset.notes] == [
+        ("more/", "is a sub-folder with 2 masks, which are not used."),
+        ("x.nii.gz/", "is a folder, although it is named like a mask; it is not used."),
+    ]
+    (tmp_path / "ref" / "a.nii.gz").unlink()
+    with pytest.raises(InputError, match="2 masks, which are not used"):
+        reference_folder(tmp_path / "ref")

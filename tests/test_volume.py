@@ -15,6 +15,7 @@ import SimpleITK as sitk  # noqa: N813
 
 from crafted import SPACING_AFFINE, blob, nifti_bytes, put, zipped
 from ich_bench.errors import IchBenchError, UsageError, VolumeError
+from ich_bench.formats.values import MaskValues
 from ich_bench.geometry import Geometry, differences, shear_free
 from ich_bench.volume import (
     MASK_SUFFIXES,
@@ -149,9 +150,9 @@ def test_an_empty_mask_is_a_mask(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({1: 1, 255: 2}, "holds the values 1 (1 voxels), 255 (2 voxels) beside 0"),
+        ({1: 1, 255: 2}, "holds the values 1 (1 voxel), 255 (2 voxels) beside 0"),
         ({-3.5: 1, 2.25: 1}, "holds fractions, from -3.5 to 2.25"),
-        ({-2: 3, 1: 1}, "holds negative values: -2 (3 voxels), 1 (1 voxels)"),
+        ({-2: 3, 1: 1}, "holds negative values: -2 (3 voxels), 1 (1 voxel)"),
         ({0.25: 1, 1: 1}, "a probability map"),
     ],
 )
@@ -397,3 +398,44 @@ def test_the_real_lesion_map_is_read_by_its_qform_and_its_labels_must_be_named()
     with pytest.raises(VolumeError, match=r"1 \(46448 voxels\), 2 \(22852 voxels\), 3 \(75568 voxels\), 4 \(592"):
         mask.voxels()
     assert mask.voxels(frozenset({1.0, 2.0, 4.0})).sum() == 46448 + 22852 + 592
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "case.nii.gz",
+            b"<!DOCTYPE html><title>Sign in</title>",
+            "neither gzip-compressed nor a NIfTI file, but a web page",
+        ),
+        (
+            "case.nii.gz",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "neither gzip-compressed nor a NIfTI file. Down",
+        ),
+        ("case.nii.gz", nifti_bytes(blob()), "not gzip-compressed, although its name ends in .gz. Compress it"),
+        ("case.nii.gz", nifti_bytes(blob(), order=">"), "Compress it"),
+        (
+            "case.nii",
+            nifti_bytes(blob(), scl_inter=1e-9),
+            "its header has an intercept: 1e-09 is added to every value.",
+        ),
+        (
+            "case.nii",
+            nifti_bytes(blob(), scl_slope=-2, scl_inter=3),
+            "its slope is -2 and has an intercept: 3 is added",
+        ),
+    ],
+)
+def test_a_file_that_is_no_mask_is_told_what_it_is(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VolumeError) as refused:
+        open_mask(tmp_path / name)
+    assert words in str(refused.value)
+
+
+def test_one_voxel_is_not_several() -> None:
+    met = MaskValues(labels=None, slope=1)
+    met.inside(np.array([0, 1, np.nan]))
+    with pytest.raises(VolumeError, match=r"^1 voxel is NaN or infinite"):
+        met.refuse_unless_mask()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from ich_bench.cases import Case, Dataset, FoldRow, Scheme
@@ -15,6 +17,7 @@ from ich_bench.predictions.listing import is_junk, not_utf8
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
 
 PLAIN_SCHEME = "none"
+_MOST_LOOKED_AT = 10_000  # names below a sub-folder of a reference folder
 
 
 def resolve(
@@ -53,12 +56,14 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
         mend = f"Name a folder of masks, or a dataset: {', '.join(DATASETS)}."
         raise InputError(headline, [Problem(where=printable(str(path)), what=what, mend=mend)])
     try:
-        files = [entry for entry in path.iterdir() if not is_junk(entry.name) and not entry.is_dir()]
+        entries = [entry for entry in path.iterdir() if not is_junk(entry.name)]
     except OSError as fault:
         what = f"cannot be read: {fault.strerror or fault}."
         raise InputError(
             headline, [Problem(where=printable(str(path)), what=what, mend="Check its permissions.")]
         ) from fault
+    files = [entry for entry in entries if not entry.is_dir()]
+    notes = tuple(sorted(note for entry in entries if entry.is_dir() for note in _left_aside(entry)))
     masks: dict[str, list[Path]] = {}
     for file in files:
         if is_mask_name(file.name):
@@ -74,9 +79,11 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
     ]
     problems += [not_utf8(called) for called in (name, *masks) if not is_utf8(called)]
     if not masks:
-        seen = f"holds {len(files)} files, none of them a mask." if files else "holds no masks."
+        seen = "holds no masks."
+        if files:
+            seen = f"holds {len(files)} files, none of them a mask." if len(files) > 1 else "holds one file, no mask."
         mend = f"Put the masks directly into it, as <case_id>.nii.gz (also {', '.join(MASK_SUFFIXES[1:])})."
-        problems.append(Problem(where=printable(name), what=seen, mend=mend))
+        problems += [Problem(where=printable(name), what=seen, mend=mend), *notes]
     if problems:
         raise InputError(headline, sorted(problems))
     cases = tuple(
@@ -85,7 +92,20 @@ def reference_folder(path: Path) -> tuple[Dataset, Scheme]:
     )
     about = "A plain folder of reference masks: one unnamed fold, never on the board."
     scheme = Scheme(dataset=name, name=PLAIN_SCHEME, rows=_all_in_fold_0(cases), sha256="", about=about)
-    return Dataset(id=name, source=path, cases=cases), scheme
+    return Dataset(id=name, source=path, cases=cases, notes=notes), scheme
+
+
+def _left_aside(folder: Path) -> Iterator[Problem]:
+    """Yield a note where a sub-folder of a reference folder looks as if it held references."""
+    where, mend = f"{printable(folder.name)}/", "Put the masks directly into the reference folder, if they count."
+    if is_mask_name(folder.name):
+        yield Problem(where=where, what="is a folder, although it is named like a mask; it is not used.", mend=mend)
+        return
+    names = [entry.name for entry in islice(folder.rglob("*"), _MOST_LOOKED_AT)]
+    count = sum(is_mask_name(name) and not is_junk(name) for name in names)
+    if count:
+        what = f"is a sub-folder with {count} mask{'s' * (count != 1)}, which {'are' if count > 1 else 'is'} not used."
+        yield Problem(where=where, what=what, mend=mend)
 
 
 def refuse_relabelling(dataset: str, reference_labels: object) -> None:

@@ -117,8 +117,10 @@ def open_mask(path: Path, *, trusted: bool = False) -> MaskFile:
     """
     data, header = _load(path, trusted=trusted)
     if header.slope < 0 or header.intercept != 0:
+        turned = f"turns the values around: its slope is {header.slope:g}" if header.slope < 0 else ""
+        moved = f"has an intercept: {header.intercept:g} is added to every value" if header.intercept != 0 else ""
         raise VolumeError(
-            f"its header turns the values around: scaled by {header.slope:g}, plus {header.intercept:g}.",
+            f"its header {' and '.join(filter(None, (turned, moved)))}.",
             "Save the mask as uint8 with the values 0 and 1, without scaling.",
         )
     return MaskFile(path=path, data=data, sha256=hashlib.sha256(data).hexdigest(), header=header)
@@ -204,7 +206,7 @@ def _load(path: Path, *, trusted: bool, whole: bool = True) -> tuple[bytes, Head
             return load(path, begin, file, trusted=trusted, whole=whole)
         gzipped = lower.endswith(".gz")
         if gzipped != begin.startswith(b"\x1f\x8b"):
-            raise _misnamed(gzipped=gzipped)
+            raise _misnamed(begin, gzipped=gzipped)
         header = parse_header(begin, gzipped=gzipped)
         return begin + (rest_of(file, len(begin), header) if whole else b""), header
 
@@ -252,7 +254,11 @@ def _kind(mode: int) -> str:
     return next((words for test, words in kinds if test(mode)), "a device")
 
 
-def _misnamed(*, gzipped: bool) -> VolumeError:
+def _misnamed(begin: bytes, *, gzipped: bool) -> VolumeError:
+    if gzipped and not {begin[:4], begin[3::-1]} & {size.to_bytes(4, "little") for size in (348, 540)}:
+        what = "it is neither gzip-compressed nor a NIfTI file"
+        kind = ", but a web page" if begin.lstrip()[:1] == b"<" else ""
+        return VolumeError(f"{what}{kind}.", "Download or write the file again.")
     if gzipped:
         return VolumeError("it is not gzip-compressed, although its name ends in .gz.", "Compress it, or name it .nii.")
     return VolumeError("it is gzip-compressed, although its name does not end in .gz.", "Name it .nii.gz.")

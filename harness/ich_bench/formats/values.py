@@ -46,7 +46,9 @@ class MaskValues:
     def refuse_unless_mask(self) -> None:
         """Raise VolumeError where the values met make no mask, saying which they are and what to do."""
         if self._not_numbers:
-            raise VolumeError(f"{self._not_numbers} voxels are NaN or infinite.", "Save the mask with 0 and 1.")
+            raise VolumeError(
+                f"{_voxels(self._not_numbers, 'is', 'are')} NaN or infinite.", "Save the mask with 0 and 1."
+            )
         if self._fractions:
             raise self._soft()
         met = set(self._counts)
@@ -91,7 +93,7 @@ class MaskValues:
                 f"holds over {_MOST_COUNTED} different values, from {self._least:g} to {self._most:g} (an image?).",
                 "Save the mask with 0 and 1.",
             )
-        listed = ", ".join(f"{value:g} ({count} voxels)" for value, count in sorted(self._counts.items())[:12])
+        listed = ", ".join(f"{value:g} ({_voxels(count)})" for value, count in sorted(self._counts.items())[:12])
         more = f" and {len(self._counts) - 12} more" if len(self._counts) > 12 else ""
         if self._least < 0:
             return VolumeError(f"holds negative values: {listed}{more}.", "Save the mask with 0 and 1.")
@@ -100,3 +102,7 @@ class MaskValues:
             "Save the mask with 0 and 1"
             + (f", or name the values that count as hemorrhage: `{self._option} 1,3`." if self._option else "."),
         )
+
+
+def _voxels(count: int, one: str = "", several: str = "") -> str:
+    return f"{count} voxel{'s' * (count != 1)} {one if count == 1 else several}".rstrip()

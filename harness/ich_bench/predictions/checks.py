@@ -58,7 +58,8 @@ def check_ids(
         guessed = {case_id for case_id, *its_run in submission.guessed if tuple(its_run) == run}
         if lacking and allow_missing:
             ids = compact({case_id for case_id, _ in lacking}, order=order)
-            warnings.append(f"{len(lacking)} masks are missing{_run(run)} and count as the worst value: {ids}")
+            are = "mask is missing{} and counts" if len(lacking) == 1 else "masks are missing{} and count"
+            warnings.append(f"{len(lacking)} {are.format(_run(run))} as the worst value: {ids}")
         elif lacking:
             complete = [fold for fold in wanted if fold not in {fold for _, fold in lacking}]
             told = [(case_id, fold) for case_id, fold in lacking if case_id not in guessed]
@@ -67,7 +68,8 @@ def check_ids(
     absent &= {case_id for cases in tested.values() for case_id in cases}
     if absent:
         ids = compact(absent, order=order)
-        warnings.append(f"the data of {len(absent)} predicted cases is not on this machine; they are not scored: {ids}")
+        cases, are = ("case", "it is") if len(absent) == 1 else ("cases", "they are")
+        warnings.append(f"the data of {len(absent)} predicted {cases} is not on this machine; {are} not scored: {ids}")
     return problems, warnings
 
 
@@ -102,6 +104,8 @@ def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
         if one.case_id not in grids:
             continue
         try:
+            if one.path.is_dir():  # no series of slices, as a CT may be
+                raise VolumeError("it is a folder, not a file.", "Put the mask file itself here.")
             mask = read_geometry(one.path)
         except VolumeError as fault:
             problems.append(fault.at(one.where))
@@ -178,9 +182,10 @@ def whole_submission_warnings(masks: Iterable[ScoredMask]) -> list[str]:
     ]
     if copies:
         ids = ", ".join(sorted(copies)[:20]) + (f" … ({len(copies)} in all)" if len(copies) > 20 else "")
-        warnings.append(f"the mask is identical to the reference in {len(copies)} cases: {ids}")
+        cases = "case" if len(copies) == 1 else "cases"
+        warnings.append(f"the mask is identical to the reference in {len(copies)} {cases}: {ids}")
     if given and not filled and bleeds:
-        warnings.append(f"all {given} masks are empty")
+        warnings.append(f"all {given} masks are empty" if given > 1 else "the only mask is empty")
     return warnings
 
 

@@ -127,7 +127,7 @@ def _walk(root: Path, folder: Path) -> tuple[list[Path], list[str], list[Problem
         for entry in entries:
             if is_junk(entry.name) and entry != folder:
                 ignored.append(printable(entry.relative_to(folder).as_posix()) + ("/" if entry.is_dir() else ""))
-            elif not entry.is_dir():
+            elif not entry.is_dir() or is_mask_name(entry.name):  # a folder of that name is refused as a mask
                 yield entry
             elif entry.resolve() in above or len(above) > _DEEPEST:
                 what = "leads back to a folder above it." if entry.resolve() in above else "lies too deep."
