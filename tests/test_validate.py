@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -268,8 +269,6 @@ def test_masks_rewritten_by_regrid_are_marked(folders: tuple[Path, Path]) -> Non
 
 def test_labels_say_which_values_count(folders: tuple[Path, Path]) -> None:
     reference, mine = folders
-    import nibabel as nib
-
     for name, mask in MASKS.items():
         nib.save(nib.Nifti1Image(mask.astype(np.uint8) * 3, np.diag([*SPACING_MM, 1])), mine / f"{name}.nii.gz")
     assert len(validate(reference, mine).problems) == 4
@@ -449,3 +448,36 @@ def test_masks_in_sub_folders_of_a_reference_folder_are_not_left_aside_in_silenc
     (tmp_path / "ref" / "a.nii.gz").unlink()
     with pytest.raises(InputError, match="2 masks, which are not used"):
         reference_folder(tmp_path / "ref")
+
+
+def two_forms(mask: np.ndarray, qform: np.ndarray) -> bytes:
+    """Return a mask file on the usual grid that codes another place as its qform."""
+    image = nib.Nifti1Image(mask.astype(np.uint8), GEOMETRY.matrix)
+    image.set_sform(GEOMETRY.matrix, 1)
+    image.set_qform(qform, 1)
+    return zipped(image.to_bytes())
+
+
+def test_a_reference_whose_forms_contradict_each_other_is_a_warning(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    reference, mine = folders
+    away = GEOMETRY.matrix + np.array([[0, 0, 0, 7], [0] * 4, [0] * 4, [0] * 4])
+    (reference / "b.nii.gz").write_bytes(two_forms(MASKS["b"], away))
+    words = "sform and qform contradict each other in the dataset's own files; the sform is used: b.nii.gz"
+    report = validate(reference, mine)
+    run = ich_bench.evaluate(reference, mine, out=tmp_path / "out")
+    assert (report.problems, report.warnings, run.warnings) == ((), (words,), (words,))
+    (mine / "b.nii.gz").write_bytes(two_forms(MASKS["b"], away))  # repeats the reference's forms: allowed
+    (mine / "c.nii.gz").write_bytes(two_forms(MASKS["c"], away))
+    told = both(reference, mine, tmp_path / "again")
+    assert [where for where, _ in told] == ["c.nii.gz"]
+    assert "Set both to the reference's affine" in told[0][1]
+
+
+def test_where_there_is_no_ct_no_mend_names_one(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    reference, mine = folders
+    (mine / "a.nii.gz").write_bytes(zipped(nifti_bytes(MASKS["a"].astype(np.uint8), GEOMETRY.matrix, sform_code=0)))
+    (mine / "b.nii.gz").write_bytes(zipped(b"x" * 400))
+    told = both(reference, mine, tmp_path / "out")
+    assert [where for where, _ in told] == ["a.nii.gz", "b.nii.gz"]
+    assert "Write the mask with the reference's affine" in told[0][1]
+    assert "the CT" not in told[1][1]

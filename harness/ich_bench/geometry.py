@@ -82,7 +82,7 @@ def differences(mask: Geometry, *grids: Geometry, names: Sequence[str] = ("CT", 
     """
     fits = any(mask.shape == grid.shape and _close(mask.affine, grid.affine) for grid in grids)
     found = [] if fits or not grids else _grid_words(mask, grids[0], f"the {names[0]}")
-    return (*found, *_form_words(mask, grids))
+    return (*found, *_form_words(mask, grids, f"the {names[0]}" if grids else "the CT"))
 
 
 def shear_free(matrix: npt.ArrayLike) -> Matrix:
@@ -181,7 +181,7 @@ def _largest_difference(mask: Geometry, grid: Geometry, name: str) -> str:
     )
 
 
-def _form_words(mask: Geometry, grids: Sequence[Geometry]) -> list[str]:
+def _form_words(mask: Geometry, grids: Sequence[Geometry], name: str) -> list[str]:
     if mask.qform is None:
         return []
     allowed: list[npt.ArrayLike] = [mask.affine, shear_free(mask.matrix)]
@@ -191,7 +191,7 @@ def _form_words(mask: Geometry, grids: Sequence[Geometry]) -> list[str]:
     apart = np.abs(np.array(mask.qform) - mask.matrix).max()
     return [
         f"its sform and qform contradict each other by up to {_number(float(apart))} mm, so programs will not agree "
-        "where it lies. Set both to the CT's affine, or set the code of the wrong one to 0."
+        f"where it lies. Set both to {name}'s affine, or set the code of the wrong one to 0."
     ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ich_bench.cases import Case, Dataset, Scheme
 from ich_bench.errors import Problem, VolumeError
+from ich_bench.escape import printable
 from ich_bench.geometry import Geometry, differences, shape_text
 from ich_bench.predictions.naming import compact
 from ich_bench.predictions.submission import Prediction, Submission
@@ -97,6 +99,7 @@ def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
     """
     problems = []
     grids: dict[str, tuple[tuple[Geometry, ...], tuple[str, ...]]] = {}
+    here = {case.case_id: case for case in dataset.cases}
     for case in dataset.cases:
         grids[case.case_id], faults = _grids(case)
         problems += faults
@@ -108,7 +111,7 @@ def check_headers(submission: Submission, dataset: Dataset) -> list[Problem]:
                 raise VolumeError("it is a folder, not a file.", "Put the mask file itself here.")
             mask = read_geometry(one.path)
         except VolumeError as fault:
-            problems.append(fault.at(one.where))
+            problems.append(fault_of(fault, one, here[one.case_id]))
             continue
         geometries, names = grids[one.case_id]
         if geometries:
@@ -125,20 +128,26 @@ def check_voxels(
     reference_labels: frozenset[float] | None = None,
 ) -> list[Problem]:
     """Return what is wrong with the voxels of masks and of all references; each is decoded once and let go."""
-    here = {case.case_id for case in dataset.cases}
+    here = {case.case_id: case for case in dataset.cases}
     problems = []
     for one in predictions:
         if one.case_id in here:
             try:
                 open_mask(one.path).voxels(labels)
             except VolumeError as fault:
-                problems.append(fault.at(one.where))
+                problems.append(fault_of(fault, one, here[one.case_id]))
     for case in dataset.cases:
         try:
             read_reference(case, reference_labels)
         except VolumeError as fault:
             problems.append(fault.at(f"reference of {case.case_id}"))
     return problems
+
+
+def fault_of(fault: VolumeError, one: Prediction, case: Case) -> Problem:
+    """Return the fault of a mask as a problem; where there is no CT, its mend names the reference instead."""
+    mend = fault.mend if case.ct is not None else fault.mend.replace("the CT's", "the reference's")
+    return Problem(where=one.where, what=fault.what, mend=mend)
 
 
 def read_reference(case: Case, labels: frozenset[float] | None) -> Voxels | None:
@@ -159,6 +168,20 @@ def unlike_its_ct(reference: Geometry, ct: Geometry) -> VolumeError:
         f"has {shape_text(reference.shape)} voxels, its CT {shape_text(ct.shape)}.",
         "The download is damaged or mixed up: `ich-bench prepare` checks it case by case.",
     )
+
+
+def grid_warnings(dataset: Dataset) -> list[str]:
+    """Return, in one sentence, which CTs and references have two forms that contradict each other; headers alone."""
+    odd = []
+    for case in dataset.cases:
+        for path in (case.ct, case.reference):
+            if path is not None and path.is_file():
+                with suppress(VolumeError):  # said in full by check_headers
+                    odd += [printable(path.name)] if differences(read_geometry(path, trusted=True)) else []
+    if not odd:
+        return []
+    named = ", ".join(odd[:_ONE_BY_ONE]) + (f" … ({len(odd)} in all)" if len(odd) > _ONE_BY_ONE else "")
+    return [f"sform and qform contradict each other in the dataset's own files; the sform is used: {named}"]
 
 
 def whole_submission_warnings(masks: Iterable[ScoredMask]) -> list[str]:

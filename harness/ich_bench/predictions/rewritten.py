@@ -20,6 +20,7 @@ from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.geometry import Geometry
 from ich_bench.plain import filled
+from ich_bench.predictions.checks import fault_of
 from ich_bench.predictions.submission import Prediction, Submission, read_submission
 from ich_bench.volume import read_geometry, write_mask
 
@@ -88,10 +89,11 @@ def rewrite(
     try:
         for done, prediction in enumerate(found.predictions, start=1):
             try:
-                grids = _grids(cases.get(prediction.case_id), dataset)
+                case = cases.get(prediction.case_id)
+                grids = _grids(case, dataset)
                 changed = change(prediction.path, grids)
             except VolumeError as fault:
-                problems.append(fault.at(prediction.where))
+                problems.append(fault_of(fault, prediction, case) if case else fault.at(prediction.where))
             else:
                 names.append(_place(prediction, found, dataset, plan))
                 warnings += [f"{prediction.where}  {words}" for words in changed.warnings]

@@ -24,6 +24,8 @@ from ich_bench.predictions.checks import (
     check_headers,
     check_ids,
     check_voxels,
+    fault_of,
+    grid_warnings,
     looked_at,
     read_reference,
     whole_submission_warnings,
@@ -128,6 +130,7 @@ def validate(
         problems += [problem for result in results for problem in result.problems]
         sound = [one if one is not None and one.where not in faulty else None for one, _ in items]
         results = [result for one, result in zip(sound, results, strict=True) if one is not None]
+        warnings += grid_warnings(asked)
         warnings += [f"masks were changed by `ich-bench {step}`" for step in found.processing]
         warnings += whole_submission_warnings(result.scored for result in results if result.scored)
         dice = [result.dice for result in results if result.dice is not None]
@@ -167,7 +170,7 @@ def _read(item: _Item, labels: frozenset[float] | None, reference_labels: frozen
         try:
             prediction = open_mask(one.path).voxels(labels)
         except VolumeError as fault:
-            problems.append(fault.at(one.where))
+            problems.append(fault_of(fault, one, case))
     try:
         reference = read_reference(case, reference_labels)
     except VolumeError as fault:

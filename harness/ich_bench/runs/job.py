@@ -130,7 +130,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         submission=found,
         tasks=tasks,
         how=how,
-        warnings=tuple(dict.fromkeys([*warnings, *changed])),
+        warnings=tuple(dict.fromkeys([*warnings, *checks.grid_warnings(asked), *changed])),
     )
 
 
