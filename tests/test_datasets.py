@@ -97,7 +97,7 @@ def test_hssayeni_without_the_patients_table_takes_any_slice_and_says_so(tmp_pat
     (tmp_path / "Patient_demographics.csv").unlink()
     found = load_dataset("hssayeni", tmp_path)
     assert found.case("049").subtypes == dict.fromkeys(SUBTYPES, False) | {"edh": True}
-    assert "Patient_demographics.csv" in {note.where for note in found.notes}
+    assert any(note.what.startswith("there is no Patient_demographics.csv in") for note in found.notes)
     (tmp_path / "hemorrhage_diagnosis_raw_ct.csv").write_text("something,else\n1,2\n")
     assert load_dataset("hssayeni", tmp_path).case("049").subtypes is None
 
@@ -126,6 +126,30 @@ def test_a_ct_without_a_mask_is_noted_and_never_read_as_a_healthy_head(tmp_path:
     found = load_dataset("hssayeni", tmp_path)
     assert [case.case_id for case in found.cases] == ["049"]
     assert any(note.where == "050" and "not in masks/" in note.what for note in found.notes)
+
+
+def test_a_case_of_which_half_is_absent_is_told_once_and_strays_are_nobodys_fault(tmp_path: Path) -> None:
+    source = downloads.hssayeni(tmp_path / "h", {49: 1, 57: 1})
+    (source / "masks" / "057.nii").unlink()
+    downloads.put(source / "masks" / "057b.nii", downloads.mask(1))
+    downloads.put(source / "ct_scans" / "notes.nii", downloads.ct())
+    told = {note.where: note for note in load_dataset("hssayeni", source).notes}
+    assert set(told) == {"057", "057b", "notes", "hssayeni"}
+    assert told["057"].mend == "Download it again."
+    assert {told[name].mend for name in ("057b", "notes")} == {"Nothing to do."}
+    assert told["hssayeni"].what.startswith("lacks 73 of its 75 cases")  # 057 is told already
+
+    source = downloads.instance2022(tmp_path / "i", {"001": 1})
+    downloads.put(source / "train_2" / "data" / "101.nii.gz", downloads.ct())  # 101 to 200 have no released labels
+    told = {note.where: note for note in load_dataset("instance2022", source).notes}
+    assert "is no case of instance2022" in told["101"].what
+    assert told["101"].mend == "Nothing to do."
+
+    source = downloads.seg_cq500(tmp_path / "s", [4, 13])
+    (source / "Seg-CQ500" / "data" / "volumes" / "CQ500-CT-13" / "ICH_mask.nii.gz").unlink()
+    notes = load_dataset("seg-cq500", source).notes
+    assert [note.where for note in notes] == ["CQ500-CT-13", "seg-cq500"]
+    assert "CQ500-CT-13" not in notes[1].what
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,28 @@ def test_every_broken_file_is_named_and_the_others_are_still_checked(tmp_path: P
     assert [case.case_id for case in prepared.cases] == ["004"]
 
 
+def test_a_download_of_which_no_case_can_be_used_is_an_error_and_not_remembered(tmp_path: Path) -> None:
+    source = downloads.hssayeni(tmp_path, {53: 2})
+    path = source / "masks" / "053.nii"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"no case of hssayeni in .* can be used") as told:
+        prepare("hssayeni", source)
+    assert any(p.where == "053" and p.what.startswith("its mask (053.nii): it is ") for p in told.value.problems)
+    assert remembered("hssayeni") is None
+    stage = tmp_path / "rsna" / "stage_2_train"
+    stage.mkdir(parents=True)
+    (stage / "ID_00000000a.dcm").write_bytes(b"no image")
+    with pytest.raises(InputError, match="no slice of rsna"):
+        prepare("rsna", tmp_path / "rsna")
+    assert remembered("rsna") is None
+
+
+def test_an_archive_is_to_be_unpacked_first(tmp_path: Path) -> None:
+    (tmp_path / "Seg-CQ500.zip").write_bytes(b"PK")
+    with pytest.raises(IchBenchError, match=r"Unpack it, then name the folder with --data DIR \(prepare: --source"):
+        prepare("seg-cq500", tmp_path / "Seg-CQ500.zip")
+
+
 def test_an_empty_mask_where_the_card_says_ich_is_a_difference(tmp_path: Path) -> None:
     prepared = prepare("instance2022", downloads.instance2022(tmp_path, {"001": 0}))
     assert any(p.where == "001" and "empty mask" in p.what for p in prepared.differences)

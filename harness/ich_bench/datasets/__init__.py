@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ich_bench.cases import Card, Case, Dataset
-from ich_bench.datasets.found import Expected, ExpectedCase, Found, entries, natural, said_of
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, entries, natural, said_of, stray
 from ich_bench.errors import IchBenchError, Problem, UsageError, did_you_mean
 from ich_bench.folds import load_scheme
 from ich_bench.places import data_folder
@@ -125,11 +125,7 @@ def _in_fold_order(card: Card, found: Found) -> tuple[tuple[Case, ...], tuple[Pr
             )
         )
     for case_id in sorted(set(found.cases) - set(listed), key=natural):
-        notes.append(
-            Problem(
-                where=case_id, what=f"was found but is no case of {card.id}; it is left out.", mend="Nothing to do."
-            )
-        )
+        notes.append(stray(case_id, card.id))
     return tuple(found.cases[case_id] for case_id in listed if case_id in found.cases), tuple(notes)
 
 
@@ -142,6 +138,7 @@ def _nothing_found(card: Card, folder: Path, notes: tuple[Problem, ...]) -> str:
             f"  expected: {card.layout}",
             f"  found:    {what or 'nothing' if folder.is_dir() else 'a file, not a folder'}",
             *(f"  {note}" for note in notes[:20]),
-            f"Name the download's folder with --data DIR. `ich-bench datasets {card.id}` says how to get it.",
+            ("Name the download's folder" if folder.is_dir() else "Unpack it, then name the folder")
+            + f" with --data DIR (prepare: --source DIR). `ich-bench datasets {card.id}` says how to get it.",
         ]
     )

@@ -67,7 +67,7 @@ def find(source: Path) -> Found:
         if ct is None:
             notes.append(
                 Problem(
-                    where=places[name].name,
+                    where=name,
                     what="holds neither DICOM slices nor a NIfTI file of a plain CT.",
                     mend="Unpack its zip again.",
                 )

@@ -103,6 +103,11 @@ def nifti_files(folder: Path) -> dict[str, tuple[Path, ...]]:
     return found
 
 
+def stray(name: str, dataset_id: str) -> Problem:
+    """Return the note on a file or case that is none of the dataset's."""
+    return Problem(where=name, what=f"was found but is no case of {dataset_id}; it is left out.", mend="Nothing to do.")
+
+
 def said_of(subject: str, what: str) -> str:
     """Return a subject and what a reader said of it as one sentence: "its mask holds …", "its mask: it is …"."""
     return f"{subject} {what}" if what.split(" ", 1)[0] in {"has", "holds", "is", "lacks"} else f"{subject}: {what}"

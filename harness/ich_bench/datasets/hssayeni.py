@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ich_bench.cases import SUBTYPES, Card, Case
-from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files, stray
 from ich_bench.errors import IchBenchError, Problem
 
 CARD = Card(
@@ -61,7 +61,7 @@ _COLUMNS = {
     "epidural": "edh",
     "subdural": "sdh",
 }
-_DEMOGRAPHICS = "patient_demographics.csv"
+_DEMOGRAPHICS = "Patient_demographics.csv"
 _DIAGNOSIS = "hemorrhage_diagnosis_raw_ct.csv"
 _DAYS_A_YEAR = {"year": 1.0, "month": 1 / 12, "week": 7 / 365.25, "day": 1 / 365.25}
 
@@ -87,14 +87,15 @@ def find(source: Path) -> Found:
         return Found(cases={})
     notes: list[Problem] = []
     cts, masks = nifti_files(root / "ct_scans"), nifti_files(root / "masks")
-    flags = _subtypes(root, notes)
+    flags, known = _subtypes(root, notes), expected_cases()
     cases: dict[str, Case] = {}
     for name in sorted(cts.keys() | masks.keys()):
         case_id = name.zfill(3)
         ct, mask = first(cts.get(name, ()), notes), first(masks.get(name, ()), notes)
         if ct is None or mask is None:
             there, absent = ("masks/", "ct_scans/") if ct is None else ("ct_scans/", "masks/")
-            notes.append(Problem(where=name, what=f"lies in {there} but not in {absent}.", mend="Download it again."))
+            half = Problem(where=case_id, what=f"lies in {there} but not in {absent}.", mend="Download it again.")
+            notes.append(half if case_id in known else stray(name, CARD.id))
             continue
         cases[case_id] = Case(case_id=case_id, patient_id=case_id, ct=ct, reference=mask, subtypes=flags.get(case_id))
     return Found(cases=cases, notes=tuple(notes))
@@ -108,7 +109,7 @@ def patients(source: Path) -> dict[str, Patient]:
     rows = _rows(_table(source, _DEMOGRAPHICS))
     header = next((n for n, row in enumerate(rows) if "intraventricular" in _lowered(row)), None)
     if header is None:
-        raise IchBenchError(f"Patient_demographics.csv has no header row that names {', '.join(_COLUMNS)}.")
+        raise IchBenchError(f"{_DEMOGRAPHICS} has no header row that names {', '.join(_COLUMNS)}.")
     at = {_COLUMNS[name]: n for n, name in enumerate(_lowered(rows[header])) if name in _COLUMNS}
     found: dict[str, Patient] = {}
     for row in rows[header + 1 :]:
@@ -151,7 +152,7 @@ def _subtypes(root: Path, notes: list[Problem]) -> dict[str, Mapping[str, bool]]
     try:
         return {case_id: patient.subtypes for case_id, patient in patients(root).items()}
     except IchBenchError as fault:
-        notes.append(Problem(where="Patient_demographics.csv", what=str(fault), mend="Download it again."))
+        notes.append(Problem(where=_DEMOGRAPHICS, what=str(fault), mend="Download it again."))
     try:
         slices = slice_labels(root)
     except (IchBenchError, ValueError) as fault:
@@ -171,7 +172,7 @@ def _table(source: Path, name: str) -> Path:
     root = _root(source) or source
     for folder in (root, root.parent):
         for path in folder.glob("*.csv"):
-            if path.name.casefold() == name:
+            if path.name.casefold() == name.casefold():
                 return path
     raise IchBenchError(f"there is no {name} in {root}.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ich_bench.cases import Card, Case
-from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files
+from ich_bench.datasets.found import Expected, ExpectedCase, Found, around, first, nifti_files, stray
 from ich_bench.errors import Problem
 
 CARD = Card(
@@ -61,14 +61,14 @@ def find(source: Path) -> Found:
     else:
         return Found(cases={})
     notes: list[Problem] = []
+    known = expected_cases()
     cases: dict[str, Case] = {}
     for name in sorted(cts.keys() | masks.keys()):
         ct, mask = first(cts.get(name, ()), notes), first(masks.get(name, ()), notes)
         if ct is None or mask is None:
             there, absent = ("label/", "data/") if ct is None else ("data/", "label/")
-            notes.append(
-                Problem(where=name, what=f"lies in {there} but not in {absent}.", mend="Unpack the download again.")
-            )
+            half = Problem(where=name, what=f"lies in {there} but not in {absent}.", mend="Unpack the download again.")
+            notes.append(half if name in known else stray(name, CARD.id))
             continue
         cases[name] = Case(case_id=name, patient_id=name, ct=ct, reference=mask)
     return Found(cases=cases, notes=tuple(notes))

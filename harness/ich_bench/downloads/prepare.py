@@ -98,18 +98,30 @@ def prepare(
         progress: Called with (done, total).
 
     Raises:
-        IchBenchError: no case is found. InputError: `strict`, and there are differences; all of them are listed.
+        IchBenchError: no case is found.
+        InputError: no case can be used, or `strict` and there are differences; all of them are listed.
     """
     source = Path(source).expanduser()
     if not source.exists():
         raise IchBenchError(f"--source {source}: there is no such folder.")
     prepared = _pool(source, limit, progress) if card(dataset_id).pool else _cases(dataset_id, source, limit, progress)
+    _refuse_useless(prepared)
     if strict and prepared.differences:
         count = len(prepared.differences)
         raise InputError(f"{count} difference{'s' * (count != 1)} from the card of {dataset_id}", prepared.differences)
     write_json(config_folder() / "index" / f"{dataset_id}.json", prepared.as_dict())
     remember(dataset_id, source)
     return prepared
+
+
+def _refuse_useless(prepared: Prepared) -> None:
+    """Refuse, with every reason, a download of which nothing can be used."""
+    checked = prepared.pool.get("slices_checked", 0)
+    if prepared.cases or checked > prepared.pool.get("slices_that_cannot_be_read", 0):
+        return
+    what = "slice" if prepared.pool else "case"
+    headline = f"no {what} of {prepared.dataset} in {prepared.source} can be used, so the folder is not remembered"
+    raise InputError(headline, prepared.differences)
 
 
 def _cases(dataset_id: str, source: Path, limit: int | None, progress: Progress | None) -> Prepared:
