@@ -56,7 +56,9 @@ def folds(
     budget: Annotated[
         int | None, typer.Option("--budget", help="Percent of training patients: 10, 20, 50, 100.")
     ] = None,
-    draw: Annotated[int, typer.Option("--draw", help="Which of the three draws of a budget: 0, 1 or 2.")] = 0,
+    draw: Annotated[
+        int | None, typer.Option("--draw", help="Which of the three draws of a budget: 0 (the default), 1 or 2.")
+    ] = None,
     format: Annotated[str, typer.Option("--format", help="table, csv, json or nnunet.")] = "table",
     as_json: AsJson = False,
 ) -> None:

@@ -62,16 +62,19 @@ def one_json(dataset: str) -> dict[str, Any]:
     return {**asdict(card(dataset)), "here": _where(dataset)}
 
 
-def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int, format: str) -> str:
+def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int | None = None, format: str) -> str:
     """Return a scheme's folds, or the training cases of one budget and draw in every fold.
 
-    Formats: `table`, `csv` (the frozen file's columns), `json`, `nnunet` (a splits_final.json).
+    Formats: `table`, `csv` (the frozen file's columns), `json`, `nnunet` (a splits_final.json). Without a draw, the
+    first of a budget is taken.
     """
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r}. {did_you_mean(format, FORMATS)}")
     if card(dataset).pool:
         raise UsageError(f"{dataset} is a pool for pre-training: nothing is tested on it, so it has no folds.")
-    plan = load_scheme(dataset, scheme)
+    if draw is not None and budget is None:
+        raise UsageError(f"--draw {draw} belongs to a training budget: name it too, such as --budget 10.")
+    plan, draw = load_scheme(dataset, scheme), draw or 0
     train = {fold: _train(plan, fold, budget, draw) for fold in plan.folds}
     if format == "nnunet":
         return json.dumps(
