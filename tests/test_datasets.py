@@ -12,7 +12,7 @@ import pytest
 import downloads
 import ich_bench
 from ich_bench.cases import SUBTYPES, Case
-from ich_bench.datasets import DATASETS, _pool, card, grid_warnings, hssayeni, load_dataset
+from ich_bench.datasets import DATASETS, card, grid_warnings, hssayeni, load_dataset, pool
 from ich_bench.datasets.cq500_negative import best_series
 from ich_bench.downloads.prepare import prepare
 from ich_bench.errors import IchBenchError, Problem, UsageError
@@ -284,47 +284,47 @@ def test_the_pool_gives_the_same_from_its_folder_and_straight_from_its_zip(zippe
             for path in sorted(source.rglob("*.*")):
                 archive.write(path, "rsna-intracranial/" + path.relative_to(source).as_posix())
         source = tmp_path / "rsna.zip"
-    pool = _pool.open_pool(source)
-    table, notes = _pool.labels(pool)
+    found = pool.open_pool(source)
+    table, notes = pool.labels(found)
     assert list(table.columns) == ["any", "iph", "ivh", "edh", "sdh", "sah"]
     assert table.loc["ID_00000000a"].tolist() == [True, False, False, False, True, False]
     assert [len(table), int(table["any"].sum()), len(notes)] == [4, 1, 1]
     assert "repeats 6 rows of 1 slices" in notes[0].what
-    slices, broken = _pool.headers(pool)
+    slices, broken = pool.headers(found)
     assert [problem.where.rsplit("/", 1)[-1] for problem in broken] == ["ID_00000000d.dcm"]
-    series = _pool.by_series(slices)
+    series = pool.by_series(slices)
     assert {name: [one.slice_id[-1] for one in group] for name, group in series.items()} == {
         "1.1": ["b", "a"],  # -3 mm lies below 7 mm
         "1.2": ["c"],
     }
     assert [one.slice_id[-1] for one in slices if one.wrapped] == ["c"]
     skipped: list[Problem] = []
-    hu = dict(_pool.read_slices(pool, sorted(pool.slices), skipped))
+    hu = dict(pool.read_slices(found, sorted(found.slices), skipped))
     assert hu["ID_00000000c"][0, 0] == 40
     assert set(hu["ID_00000000c"].ravel().tolist()) == {40, -16}
     assert [problem.where for problem in skipped] == [broken[0].where]
-    assert len(_pool.headers(pool, limit=2)[0]) == 2
+    assert len(pool.headers(found, limit=2)[0]) == 2
 
 
 def test_the_pool_splits_by_patients_and_the_papers_split_by_slices_under_its_own_name() -> None:
     slices = [
-        _pool.Slice(slice_id=f"{p}-{n}", patient_id=f"p{p}", study="", series="", position_mm=math.nan, wrapped=False)
+        pool.Slice(slice_id=f"{p}-{n}", patient_id=f"p{p}", study="", series="", position_mm=math.nan, wrapped=False)
         for p in range(20)
         for n in range(3)
     ]
-    train, held = _pool.split_patients(slices)
+    train, held = pool.split_patients(slices)
     assert len(held) == 2 * 3  # 10 % of 20 patients
     assert not {name.split("-")[0] for name in train} & {name.split("-")[0] for name in held}
     assert sorted([*train, *held]) == sorted(one.slice_id for one in slices)
-    table = _pool.pd.DataFrame({"any": [n % 3 == 0 for n in range(60)]}, index=[f"s{n:02}" for n in range(60)])
-    train, held = _pool.split_papers_slices(table, held_out=10)
+    table = pool.pd.DataFrame({"any": [n % 3 == 0 for n in range(60)]}, index=[f"s{n:02}" for n in range(60)])
+    train, held = pool.split_papers_slices(table, held_out=10)
     assert [len(train), len(held)] == [30, 10]  # 20 with ICH + 20 without, of which 5 + 5 are held out
     assert sum(bool(table.loc[name, "any"]) for name in held) == 5
 
 
 def test_a_pool_without_slices_or_with_a_broken_zip_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(IchBenchError, match="no slice of rsna"):
-        _pool.open_pool(tmp_path)
+        pool.open_pool(tmp_path)
     (tmp_path / "rsna.zip").write_bytes(b"PK no zip")
     with pytest.raises(IchBenchError, match="cannot be read as a zip"):
-        _pool.open_pool(tmp_path / "rsna.zip")
+        pool.open_pool(tmp_path / "rsna.zip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -93,6 +94,28 @@ def test_the_journey_names_each_verb_that_is_not_there_as_not_there() -> None:
         section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
         assert section.strip().startswith("**Not there yet.**")
     assert "**No `cite` verb yet.**" in text
+
+
+def test_the_examples_of_splits_by_slices_run_on_drawn_downloads(tmp_path: Path) -> None:
+    from ich_bench.phantom.layouts import hssayeni, rsna
+
+    text = (ROOT / "docs" / "datasets.md").read_text("utf-8").split("## Splits of slices")[1]
+    first, second = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[:2]
+    pool = str(rsna.write(tmp_path / "rsna", shape=(32, 32, 4)))
+    heads = str(hssayeni.write(tmp_path / "heads", cases=("049", "050"), shape=(48, 48, 6)))
+    told: dict[str, object] = {}
+    exec(first.replace("/data/rsna-intracranial-hemorrhage-detection.zip", pool), told)
+    assert told["held_out"]
+    exec(second.replace("/data/ct-ich-1.3.1", heads), told)
+    assert {case for case, _ in told["fold_of"]} == {"049", "050"}
+
+
+def test_each_dotted_name_in_text_is_there() -> None:
+    files = [*PAGES, *(ROOT / "harness").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    names = {name for path in files for name in re.findall(r"`(ich_bench(?:\.\w+)+)", path.read_text("utf-8"))}
+    assert names
+    for name in sorted(names):
+        pkgutil.resolve_name(name)  # an error names what is not there
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

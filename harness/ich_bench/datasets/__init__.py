@@ -23,7 +23,7 @@ from ich_bench.places import data_folder
 if TYPE_CHECKING:
     from ich_bench.geometry import Geometry
 
-_NOT_A_DATASET = {"found"}
+_NOT_A_DATASET = {"found", "pool"}
 _NAMED = 12  # so many absent cases are named in one line
 DATASETS: tuple[str, ...] = tuple(
     sorted(

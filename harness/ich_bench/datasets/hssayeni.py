@@ -121,12 +121,12 @@ def patients(source: Path) -> dict[str, Patient]:
     return found
 
 
-def slice_labels(source: Path) -> dict[str, dict[int, dict[str, bool]]]:
+def slice_labels(source: str | Path) -> dict[str, dict[int, dict[str, bool]]]:
     """Return the radiologists' label of each slice: case id → slice index from 0 (the table counts from 1) → subtypes.
 
     The index is that of axis 2 of the CT. IchBenchError where the file is absent or has other columns.
     """
-    rows = _rows(_table(source, _DIAGNOSIS))
+    rows = _rows(_table(Path(source), _DIAGNOSIS))
     names = _lowered(rows[0]) if rows else []
     wanted = {"patientnumber", "slicenumber", *_COLUMNS}
     if not wanted <= set(names):

@@ -36,12 +36,13 @@ CARD = Card(
         "wrap "
         "4096, intercept -1000). The papers did not.",
         "Slices are grouped by series and sorted by ImagePositionPatient; InstanceNumber is not to be trusted.",
-        "The papers split by slices; our split is by patients. Both are shipped, each under its own name.",
+        "The papers split by slices; our split is by patients. Both are functions of `ich_bench.datasets.pool`: "
+        "`split_patients`, and `split_papers_slices` for comparison with the papers only.",
         "BHSD and HemSeg outlines are drawn on these scans: do not use them beside claims of weak supervision on RSNA.",
     ),
 )
 
 
 def find(source: Path) -> Found:
-    """Return no cases: a pool has no outlines. `ich_bench.datasets._pool` reads its slices."""
+    """Return no cases: a pool has no outlines. `ich_bench.datasets.pool` reads its slices."""
     return Found(cases={})

@@ -195,7 +195,7 @@ def _alike(dataset_id: str, pairs: Sequence[tuple[str, str, float]], heads: int)
 
 
 def _pool(source: Path, limit: int | None, progress: Progress | None) -> Prepared:
-    from ich_bench.datasets import _pool as pool
+    from ich_bench.datasets import pool
 
     found = pool.open_pool(source)
     odd: list[Problem] = []

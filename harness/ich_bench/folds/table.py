@@ -52,7 +52,8 @@ SCHEMES: dict[str, dict[str, SchemeFacts]] = {
         ),
         "wang-slices": SchemeFacts(
             about="Wang 2020 read as a split of slices: slices of one patient stand on both sides, so the scores are "
-            "not those of new patients. Every case is tested, in fold 0; never ranked.",
+            "not those of new patients. Every case is tested, in fold 0; never ranked. Which "
+            "slice a model may be trained on: `ich_bench.folds.slices.deal_slices`.",
             leaky=True,
         ),
     },

@@ -238,8 +238,9 @@ def _uneven(slices: _Slices, steps: Array, runs: Sequence[tuple[int, int]]) -> s
         for start, stop in runs[:6]
     )
     return (
-        f"its slices are not evenly spaced: {parts}{' …' if len(runs) > 6 else ''}. One grid cannot hold them; "
-        "ask for the longest even run, or resample the series first."
+        f"its slices are not evenly spaced: {parts}{' …' if len(runs) > 6 else ''}. One grid cannot hold them: "
+        "resample the series to even slices and keep it as NIfTI. From Python, `ich_bench.formats.dicom.read_series` "
+        "takes the longest run of even slices with longest_even_run=True."
     )
 
 

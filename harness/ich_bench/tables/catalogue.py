@@ -77,6 +77,8 @@ def folds(dataset: str, scheme: str | None, *, budget: int | None, draw: int | N
     plan, draw = load_scheme(dataset, scheme), draw or 0
     train = {fold: _train(plan, fold, budget, draw) for fold in plan.folds}
     if format == "nnunet":
+        if not any(train.values()):
+            raise UsageError(f"{dataset}/{plan.name} holds nothing to train on, so there are no splits. {plan.about}")
         return json.dumps(
             [{"train": list(train[fold]), "val": list(_held_out(plan, fold))} for fold in plan.folds], indent=2
         )

@@ -67,7 +67,7 @@ class Pool:
 class Slice:
     """One slice's header: whose it is, in which series, where along the body axis (NaN where the file does not say).
 
-    `wrapped` marks the 12-bit defect that `ich_bench.dicom.repair_12bit` mends.
+    `wrapped` marks the 12-bit defect that `ich_bench.formats.dicom.repair_12bit` mends.
     """
 
     slice_id: str
@@ -78,8 +78,9 @@ class Slice:
     wrapped: bool
 
 
-def open_pool(source: Path) -> Pool:
+def open_pool(source: str | Path) -> Pool:
     """Return the pool under a folder, or inside a zip; IchBenchError says what was expected and what was found."""
+    source = Path(source)
     if source.is_file():
         try:
             with zipfile.ZipFile(source) as archive:
