@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -150,3 +151,30 @@ def test_memory_does_not_grow_with_the_number_of_cases() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 1_000_000
+
+
+def test_masks_that_are_nearly_empty_are_not_inverted() -> None:
+    # The reference fills 3 of 8 slices: the opposite of an empty mask has Dice 2·(3/8)/(3/8 + 1) = 0.55.
+    shape = (20, 20, 8)
+    references = [np.zeros(shape, dtype=bool) for _ in range(4)]
+    for mask in references:
+        mask[:, :, 2:5] = True
+    speck = np.zeros(shape, dtype=bool)
+    speck[0, 0, 0] = True
+    for poor in (np.zeros(shape, dtype=bool), speck):
+        assert said(references, [poor] * 4) == ()
+    assert "inverted" in said(references, [~mask for mask in references])[0]
+
+
+@pytest.mark.parametrize("count", [5, 12, 20])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("by", [2, -2, 3])
+def test_a_fair_method_whose_masks_are_shifted_is_not_called_resized(count: int, seed: int, by: int) -> None:
+    references = bleeds(count, seed)
+    rng = np.random.default_rng(seed)
+    fair = []
+    for mask in references:
+        one = np.roll(mask, tuple(rng.integers(-2, 3, 2)), (0, 1))
+        fair.append((ndimage.binary_dilation(one) if rng.random() < 0.5 else one) & (rng.random(SHAPE) < 0.85))
+    warnings = said(references, [np.roll(mask, by, 2) for mask in fair])
+    assert re.fullmatch(rf"the masks look shifted by \(-?[01], -?[01], {by}\) voxels: .*", warnings[0])

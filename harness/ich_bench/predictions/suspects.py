@@ -21,6 +21,7 @@ SURE_DICE = 0.7  # what undoing a rare change must reach where there is only one
 _MOST_POINTS = 20_000  # voxels of a mask that are looked at; a larger mask is sampled
 _FEWEST_CASES = 3  # fewer, and what is estimated over the cohort is a fit to each single case
 _FEWEST_FOR_LINES = 8  # the same for a slope and an offset along each axis
+_ESTIMATED, _RESIZING = 0.05, 0.1  # costs: of what is fitted to the cohort, and of what is more than a shift
 _SIDES = ("left-right", "front-back", "top-bottom")
 _ALL, _IN_PLANE = (True, True, True), (True, True, False)
 
@@ -42,6 +43,7 @@ class Change:
     target_mm: tuple[float | None, float | None, float | None] = (None, None, None)
     about_centre: bool = False
     inverted: bool = False
+    cost: float = 0  # a simpler change is named as long as it gains at most this less
     common: bool = False  # so frequent a mistake that a gain on a single case is enough to name it
 
     @property
@@ -107,7 +109,7 @@ def suspicions(pairs: Callable[[], Iterable[Pair]], mean_dice: float) -> tuple[s
     if estimated:
         scores, _ = _scored(pairs(), estimated)
         found = _best(estimated, scores, mean_dice, seen)
-        best = found if best is None or (found is not None and found[1] > best[1] + 0.05) else best
+        best = max((one for one in (best, found) if one), key=lambda one: one[1] - one[0].cost, default=None)
     if best is None:
         return ()
     change, dice = best
@@ -147,7 +149,7 @@ def _best(changes: Sequence[Change], scores: Numbers, mean_dice: float, seen: _S
             (len(scores) < 2 and dice < SURE_DICE) or (change.moves and not seen.explained_by(change))
         ):
             continue
-        if best is None or dice > best[1] + 1e-9:  # at a tie the simpler change, which stands first
+        if best is None or dice - change.cost > best[1] - best[0].cost + 1e-9:  # at a tie what stands first
             best = change, dice
     return best
 
@@ -161,11 +163,11 @@ def _points(mask: Mask) -> _Points:
 
 def _dice(inside: _Points, found: _Points, prediction: Mask, spacing_mm: Sequence[float], change: Change) -> float:
     """Return the Dice (ε = 1) that a mask would have with the change undone; exact up to 20,000 voxels a mask."""
-    if change.inverted:
+    if change.inverted and found.count > prediction.size // 2:  # else it is a mask that is small or empty
         both = inside.weight * np.count_nonzero(~prediction[tuple(inside.at)])
         return float((2 * both + 1) / (inside.count + prediction.size - found.count + 1))
     shape = [prediction.shape[source] for source in change.order]
-    if tuple(shape) != prediction.shape or found.count > prediction.size // 2:
+    if change.inverted or tuple(shape) != prediction.shape or found.count > prediction.size // 2:
         return 1 / (inside.count + found.count + 1)
     source_of = [np.empty(0, dtype=np.int64)] * 3
     kept = np.ones(inside.at.shape[1], dtype=np.bool_)
@@ -197,11 +199,11 @@ def _fixed() -> list[Change]:
         for target in (1.0, 2.0, 0.5):
             words = f"re-spaced, resampled to {target:g} mm{_where(axes, about_centre=about_centre)}"
             targets = _each(target if on else None for on in axes)
-            changes.append(Change(words=words, target_mm=targets, about_centre=about_centre))
+            changes.append(Change(words=words, target_mm=targets, about_centre=about_centre, cost=_RESIZING))
         for factor in (0.5, 2.0):
             words = f"re-spaced, resized by {factor:g}{_where(axes, about_centre=about_centre)}"
             factors = _each(factor if on else 1.0 for on in axes)
-            changes.append(Change(words=words, factor=factors, about_centre=about_centre))
+            changes.append(Change(words=words, factor=factors, about_centre=about_centre, cost=_RESIZING))
     return changes
 
 
@@ -213,10 +215,14 @@ def _estimated(seen: _Seen) -> list[Change]:
     middle = (seen.shape - 1) / 2
     changes = []
     typical = np.round(np.median(prediction - reference, axis=0))
-    for step in sorted(product((0, 1, -1), repeat=3), key=lambda step: sum(map(abs, step))):
-        x, y, z = (int(by) for by in typical + np.array(step))
-        if (x, y, z) != (0, 0, 0):
-            changes.append(Change(words=f"shifted by ({x}, {y}, {z}) voxels", shift=(x, y, z)))
+    steps = sorted(product((0, 1, -1), repeat=3), key=lambda step: sum(map(abs, step)))
+    shifts = [tuple(int(by) for by in typical + np.array(step)) for step in steps]
+    shifts += [_each(by if at == axis else 0 for at, by in enumerate(shift)) for shift in shifts for axis in range(3)]
+    for x, y, z in dict.fromkeys(shifts):
+        legs = sum(by != 0 for by in (x, y, z))
+        if legs:
+            words = f"shifted by ({x}, {y}, {z}) voxels"
+            changes.append(Change(words=words, shift=(x, y, z), cost=_ESTIMATED + 0.01 * (legs - 1)))
     for about_centre in (False, True):
         fixed = middle if about_centre else np.full_like(middle, -0.5)
         factor = _each(_slope(reference[:, a] - fixed[:, a], prediction[:, a] - fixed[:, a]) for a in range(3))
@@ -225,19 +231,21 @@ def _estimated(seen: _Seen) -> list[Change]:
         ]
         about = "" if not about_centre else " about the centre"
         words = f"re-spaced, resized by ({', '.join(f'{one:.3g}' for one in factor)}){about}"
-        changes.append(Change(words=words, factor=factor, about_centre=about_centre))
-        if min(mm) > 0:
+        changes.append(Change(words=words, factor=factor, about_centre=about_centre, cost=_RESIZING + _ESTIMATED))
+        if min(mm) > 0.05:  # voxels of 20 mm and more are none of a head
             target = _each(1 / one for one in mm)
             words = f"re-spaced, resampled to about {'x'.join(f'{one:.2g}' for one in target)} mm{about}"
-            changes.append(Change(words=words, target_mm=target, about_centre=about_centre))
+            changes.append(
+                Change(words=words, target_mm=target, about_centre=about_centre, cost=_RESIZING + _ESTIMATED)
+            )
     if len(reference) >= _FEWEST_FOR_LINES:
         lines = [_line(reference[:, a], prediction[:, a]) for a in range(3)]
         factor = _each(slope for slope, _ in lines)
         by = _each(start + 0.5 - 0.5 * slope for slope, start in lines)
         words = f"re-spaced, resized by ({', '.join(f'{one:.3g}' for one in factor)}) and moved"
-        changes.append(Change(words=words, factor=factor, shift=by))
+        changes.append(Change(words=words, factor=factor, shift=by, cost=_RESIZING + _ESTIMATED))
     tidied = [replace(one, factor=_each(_tidy(factor) for factor in one.factor)) for one in changes]
-    return [one for one in tidied if min(one.factor) > 0]
+    return [one for one in tidied if min(one.factor) >= 0.1 and max(one.factor) <= 10]
 
 
 def _slope(along: Numbers, found: Numbers) -> float:
