@@ -104,8 +104,12 @@ def test_a_doubled_slice_is_named(tmp_path: Path) -> None:
 
 def test_uneven_steps_are_refused_unless_the_longest_even_run_is_asked_for(tmp_path: Path) -> None:
     series_of(tmp_path, [0, 4, 8, 9.1, 16.1, 23.1, 30.1])
-    with pytest.raises(VolumeError, match=r"3 slices 4\.00 mm apart, a step of 1\.10 mm .*, 4 slices 7\.00 mm apart"):
+    with pytest.raises(
+        VolumeError, match=r"3 slices 4\.00 mm apart, a step of 1\.10 mm .*, 4 slices 7\.00 mm apart"
+    ) as told:
         read_series(tmp_path)
+    assert "`ich_bench.formats.dicom.read_series`" in str(told.value)  # there is no such option on the command line
+    assert "longest_even_run=True" in str(told.value)
     ct = read_series(tmp_path, longest_even_run=True)
     assert ct.geometry.shape == (4, 3, 4)
     assert ct.geometry.spacing_mm[2] == 7.0

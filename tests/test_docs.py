@@ -118,6 +118,16 @@ def test_each_dotted_name_in_text_is_there() -> None:
         pkgutil.resolve_name(name)  # an error names what is not there
 
 
+def test_code_and_tests_refer_only_to_documents_that_are_in_this_repository() -> None:
+    elsewhere = re.compile(r"PROTOCOL [0-9]" + r"|paper_" + r"facts|\b[A-Z]{3,}\.md section|metric_" + r"engines")
+    for folder in ("harness", "baselines", "leaderboard_app", "tests", "docs", "benchmarks"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]:
+            text = path.read_text("utf-8")
+            assert not elsewhere.findall(text), path
+            for page, heading in re.findall(r"(docs/\w+\.md), ([A-Z][\w ]*[a-z])", text):
+                assert f"# {heading}\n" in (ROOT / page).read_text("utf-8"), f"{path}: {page} has no {heading!r}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_between_pages_lead_to_a_file_and_a_heading(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)

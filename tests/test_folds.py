@@ -96,7 +96,7 @@ def test_the_official_scheme_is_the_one_of_the_protocol_and_comes_first() -> Non
 
 
 def test_hssayeni_cv10_is_the_published_split_with_four_positives_in_six_folds_and_three_in_four() -> None:
-    # paper_facts 1.2, computed independently; folds there count from 1.
+    # Spahr 2023, Sec. 2.5.2, computed independently; folds there count from 1.
     told = (
         "72 79 81 83 106 115 124 130|73 77 91 93 95 100 110 128|68 70 78 87 96 98 111 126|50 67 75 94 101 102 113 121|"
         "53 57 69 76 89 103 114 125|55 66 85 88 92 109 127|51 80 90 99 104 119 123|54 74 86 97 107 117 122|"

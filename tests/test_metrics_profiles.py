@@ -41,7 +41,7 @@ def test_only_hssayeni2020_leaves_a_patient_out() -> None:
     }
 
 
-# spahr2023 (paper_facts 1.1)
+# spahr2023 (Spahr 2023, Sec. 2.4 and 2.5.2, and the authors' code)
 
 
 def test_spahr_counts_on_256_by_256_a_slice() -> None:
@@ -132,7 +132,7 @@ def test_legacy_dilation_belongs_to_spahr2023_only(name: str) -> None:
         score(mask, mask, MM, profile=name, legacy_dilation=True)
 
 
-# instance2022 (paper_facts 6.1)
+# instance2022 (the organisers' evaluation.py)
 
 
 def test_instance_scores_a_pair_as_the_organisers_do() -> None:
@@ -176,7 +176,7 @@ def test_instance_healthy_volumes_have_overlap_and_no_distance() -> None:
         assert all(math.isnan(value) for value in numbers(row, "hd100", "abs_rvd"))
 
 
-# hssayeni2020 (paper_facts 4.4) and wang2020 (paper_facts 9)
+# hssayeni2020 (Hssayeni 2020) and wang2020 (Wang 2020, Table 1)
 
 
 def slices() -> tuple[Mask, Mask]:

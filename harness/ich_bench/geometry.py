@@ -14,7 +14,7 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 Rows = tuple[tuple[float, ...], ...]
 
-TOLERANCE_MM = 1e-3  # element-wise and absolute (PROTOCOL 3)
+TOLERANCE_MM = 1e-3  # element-wise and absolute (docs/protocol.md, What is checked)
 _SLACK_MM = 1e-9  # so that a difference of exactly 1e-3 survives its own subtraction
 _SIDES = (("left-right", "front-back", "top-bottom"), ("to the right", "to the front", "upwards"))
 _OTHER_SIDES = ("to the left", "to the back", "downwards")
@@ -68,7 +68,7 @@ class Geometry:
 
     @property
     def diagonal_mm(self) -> float:
-        """Return √Σ(nᵢ·spacingᵢ)², the distance given to an empty prediction (PROTOCOL 2)."""
+        """Return √Σ(nᵢ·spacingᵢ)², the distance given to an empty prediction (docs/metrics.md)."""
         return math.sqrt(sum((n * mm) ** 2 for n, mm in zip(self.shape, self.spacing_mm, strict=True)))
 
 
@@ -78,7 +78,7 @@ def differences(mask: Geometry, *grids: Geometry, names: Sequence[str] = ("CT", 
     The mask fits when it has the shape of any grid and that grid's affine, element-wise within 1e-3 mm; the words
     compare it with the first grid. `names` says what the grids are. When the mask's header codes both an sform and a
     qform, they must agree, except that a qform may be the shear-free form of its own sform or repeat a form of one of
-    the grids (PROTOCOL 6, Orientation).
+    the grids (docs/protocol.md, What is checked: Orientation).
     """
     fits = any(mask.shape == grid.shape and _close(mask.affine, grid.affine) for grid in grids)
     found = [] if fits or not grids else _grid_words(mask, grids[0], f"the {names[0]}")

@@ -70,8 +70,9 @@ class MaskFile:
     ) -> Voxels:
         """Return the binary mask (x, y, z).
 
-        Without `labels` the values must be 0 and 1, or 0 and 255 (PROTOCOL 6, Values). With `labels`, voxels of those
-        values count and every other whole number is background; `option` is how a user names them (None: not at all).
+        Without `labels` the values must be 0 and 1, or 0 and 255 (docs/protocol.md, What is checked). With `labels`,
+        voxels of those values count and every other whole number is background; `option` is how a user names them
+        (None: not at all).
 
         Raises:
             VolumeError: the stream is damaged, or the values are no mask; or the shape is not the expected one, said

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ich_bench.errors import UsageError, VolumeError
 
-_RELATIVE = 1e-6  # PROTOCOL 6, Values
+_RELATIVE = 1e-6  # docs/protocol.md, What is checked: Voxels
 _MOST_COUNTED = 256  # more different values than this are an image, not labels
 
 

@@ -82,12 +82,13 @@ def score(
 def score_missing(
     reference: Any, spacing_mm: Any, *, voxel_volume_mm3: float | None = None, profile: str = "native"
 ) -> Row:
-    """Return the worst values of a case that was not predicted, with the keys of `score` (PROTOCOL 6).
+    """Return the worst values of a case that was not predicted, with the keys of `score`.
 
-    Counts, predicted volume and false lesions are None. Overlap, NSD, lesion metrics and `detected` are 0, distances
-    the diagonal of the grid (infinite under `instance2022`), `rvd` -1, `abs_rvd` 1, and the whole reference volume is
-    the volume error. On a healthy volume overlap and NSD are 0 and the rest is NaN, but for its reference volume of 0.
-    Profiles that count positive slices only give NaN where there is none.
+    As in docs/protocol.md, Missing cases. Counts, predicted volume and false lesions are None. Overlap, NSD, lesion
+    metrics and `detected` are 0, distances the diagonal of the grid (infinite under `instance2022`), `rvd` -1,
+    `abs_rvd` 1, and the whole reference volume is the volume error. On a healthy volume overlap and NSD are 0 and the
+    rest is NaN, but for its reference volume of 0. Profiles that count positive slices only give NaN where there is
+    none.
     """
     true = as_mask(reference, "reference")
     row = score(true, np.zeros_like(true), spacing_mm, voxel_volume_mm3=voxel_volume_mm3, profile=profile)

@@ -23,7 +23,7 @@ _KEY = b"ich_bench"
 
 
 def schema(profile: str) -> pa.Schema:
-    """Return the fixed columns of a profile's score file, in order (PROTOCOL 4)."""
+    """Return the fixed columns of a profile's score file, in order (docs/protocol.md, The score file)."""
     fields = [pa.field(name, pa.string(), nullable=False) for name in ("submission", "dataset", "scheme")]
     fields += [pa.field("budget", pa.string()), pa.field("seed", pa.int64())]
     fields += [pa.field("fold", pa.int32(), nullable=False)]
