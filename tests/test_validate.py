@@ -58,7 +58,18 @@ def test_a_sound_folder_has_no_problem_and_no_warning(folders: tuple[Path, Path]
     assert (report.dataset, report.scheme, report.files, report.fine) == ("reference", "none", 4, 4)
     assert (report.problems, report.warnings) == ((), ())
     assert report.text(folders[1]).startswith("no problems in ")
-    assert ich_bench.validate(*folders, jobs=2) == report
+
+
+def test_the_report_does_not_depend_on_the_number_of_workers(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = validate(*folders)
+    assert validate(*folders, jobs=0) == report
+    monkeypatch.setattr("ich_bench.predictions.validation._POOL_PAYS_AFTER_S", 0.0)  # else four tiny masks need none
+    for jobs in (0, 2):
+        assert ich_bench.validate(*folders, jobs=jobs) == report
+    with pytest.raises(UsageError, match="jobs is -1"):
+        validate(*folders, jobs=-1)
 
 
 def test_every_problem_of_every_file_is_said_at_once_sorted_by_file(folders: tuple[Path, Path]) -> None:

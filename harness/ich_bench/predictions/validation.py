@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from ich_bench import plain
 from ich_bench.cases import Case, Dataset, Scheme
-from ich_bench.errors import Problem, VolumeError
+from ich_bench.errors import Problem, UsageError, VolumeError
 from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.predictions import archive
@@ -44,6 +46,7 @@ __all__ = [
     "whole_submission_warnings",
 ]
 
+_POOL_PAYS_AFTER_S = 4.0  # a pool of fresh processes takes seconds to start; less work than this is done without
 _Item = tuple[Prediction | None, Case]
 Pair = tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[float, float, float]]
 
@@ -211,13 +214,17 @@ def _mapped(
     jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[_Read]:
-    if jobs == 1 or len(items) < 2:
-        results: Iterable[_Read] = map(read, items)
-    else:
-        from joblib import Parallel, delayed
+    if jobs < 0:
+        raise UsageError(f"jobs is {jobs}; expected the number of worker processes, or 0 for every core.")
+    began = time.monotonic()
+    first, rest = [read(item) for item in items[:1]], items[1:]
+    results: Iterable[_Read] = map(read, rest)
+    if jobs != 1 and (time.monotonic() - began) * len(rest) > _POOL_PAYS_AFTER_S:
+        from joblib import Parallel, cpu_count, delayed
 
-        results = Parallel(n_jobs=min(jobs, len(items)), return_as="generator")(delayed(read)(item) for item in items)
-    for done, result in enumerate(results, start=1):
+        workers = min(jobs or cpu_count(), len(rest))
+        results = Parallel(n_jobs=workers, return_as="generator")(delayed(read)(item) for item in rest)
+    for done, result in enumerate(chain(first, results), start=1):
         if progress is not None:
             progress(done, len(items))
         yield result
