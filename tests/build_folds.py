@@ -2,7 +2,8 @@
 
 The committed CSV files are the truth. Facts used here: ids and ICH flags, lesion volume and slice thickness of the 51
 Seg-CQ500 cases (shipped with the harness), and for INSTANCE 2022, whose terms forbid passing data on, only a stratum
-code a case: lesion-volume tertile, plus 3 where the slices are not 5.0 mm apart (within 1 µm).
+code a case: lesion-volume tertile, plus 3 where the slices are not 5.0 mm apart (within 1 µm). Each fact
+names its source.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 
 ROOT = Path(__file__).parents[1] / "harness" / "ich_bench"
 
+# The ids of PhysioNet's ct-ich 1.3.1, and which of them its tables and masks say bleed: 36, as in Hssayeni 2020.
 HSSAYENI = [*range(49, 59), *range(66, 131)]
 HSSAYENI_ICH = {*range(49, 54), 58, *range(66, 95), 97}
 
@@ -39,9 +41,12 @@ INSTANCE_PUBLIC = (
     "097 028 042 093 004 019 073 043 063 084 010 018 033 002 055 041 030 078 015 039",
     "014 006 026 001 048 083 064 051 046 049 077 027 087 070 056 009 040 088 052 023",
 )
+# Tertile and thickness come from a public audit of the same scans: GitHub haithamalshari/CT-Seg1500,
+# CT-Seg1500/reports/features/per_case_features_raw.csv. Neither volumes nor spacings are kept here, only the code.
 INSTANCE_STRATA = "0101011010105311142211501205004050542121042210242002000110021225001200022220201151101210110120502222"
 
-# The scans that all three readers of CQ500's reads.csv call free of hemorrhage: 491 - 168 unanimous - 78 split = 245.
+# The scans that all three readers of CQ500's reads.csv (as published with the dataset, http://headctstudy.qure.ai/dataset)
+# call free of hemorrhage: no mark in R1:ICH, R2:ICH, R3:ICH. 491 - 168 unanimous - 78 split = 245.
 CQ500_NEGATIVE = """
 2 3 5 6 7 9 16 17 20 21 23 25 26 27 30 32 34 36 37 38 39 42 44 45 46 47 49 50 51 53 54 58 62 69 70 71 72 73 74 76 77 78
 79 81 82 83 85 88 89 91 93 94 96 97 98 99 100 101 103 104 105 110 112 116 117 119 120 122 123 124 127 130 131 132 138

@@ -12,6 +12,7 @@ import pytest
 
 import build_folds
 from ich_bench.cases import Scheme
+from ich_bench.datasets import card
 from ich_bench.errors import UsageError
 from ich_bench.folds import BUDGETS, DRAWS, budget_sha256, load_budget, load_scheme, schemes_of
 from ich_bench.folds.slices import deal_slices
@@ -60,6 +61,20 @@ def test_every_file_is_rebuilt_byte_for_byte() -> None:
     assert set(built) == set(FROZEN)
     for name, content in built.items():
         assert content == (HERE / name).read_bytes(), f"{name}: should a later scikit-learn differ, the file holds"
+
+
+def test_the_facts_that_folds_are_built_from_name_their_source() -> None:
+    text = Path(build_folds.__file__).read_text("utf-8")
+    for fact, source in (
+        ("INSTANCE_STRATA", "haithamalshari/CT-Seg1500"),
+        ("CQ500_NEGATIVE", "reads.csv (as published"),
+        ("INSTANCE_PUBLIC", "MONAI tutorials"),
+        ("HSSAYENI_ICH", "PhysioNet"),
+    ):
+        before = text[: text.index(f"\n{fact} = ")]
+        assert source in before[before.rindex("\n\n") :], fact
+    assert "CT-Seg1500" in " ".join(card("instance2022").caveats)
+    assert "reads.csv, as published" in " ".join(card("cq500-negative").caveats)
 
 
 def test_a_scheme_carries_the_sha256_of_its_files_bytes() -> None:

@@ -31,6 +31,7 @@ CARD = Card(
     trainable=False,
     caveats=(
         "The healthy cohort, for the clean rate only; never in training.",
+        "The list is made from CQ500's reads.csv, as published with the dataset: none of its three readers marks ICH.",
         "245 = 491 - 168 that all three readers call hemorrhage - 78 on which they differ. Free of hemorrhage is not "
         "healthy: fractures, old strokes and mass effect are among them. None is a case of seg-cq500.",
         "There are no mask files: the reference is the empty mask on the CT's grid.",

@@ -26,8 +26,9 @@ CARD = Card(
     publish="metrics",
     caveats=(
         "No patient ids: the case is the unit of a fold. `prepare` looks for near-duplicate heads. A public audit of "
-        "the "
-        "headers gives 025 and 080 the same grid and the same number of labelled voxels; the public folds part them.",
+        "the scans (GitHub haithamalshari/CT-Seg1500, reports/features/per_case_features_raw.csv) gives 025 and 080 "
+        "the same grid and the same number of labelled voxels; the public folds part them.",
+        "`cv5-r1` to `cv5-r4` are stratified on lesion volume and slice thickness as that audit gives them.",
         "Case 052: the label takes in bone (up to 1308 HU); 23 of 204 labelled clusters hold more than 140 HU.",
         "No subtype labels: that is blank, not zero.",
         "84 of 100 scans have slices of exactly 5.0 mm, the others 4.4 to 5.4 mm.",
