@@ -88,6 +88,21 @@ def test_the_command_check_would_notice_a_verb_and_an_option_that_are_not_there(
     assert not NOT_THERE_YET & set(command_tree().commands)
 
 
+def test_the_readme_says_how_the_bare_command_comes_to_be_found_before_it_is_used() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    bare = re.search(r"^ich-bench ", text, re.MULTILINE)
+    assert bare is not None
+    for way in (". .venv/bin/activate", r".venv\Scripts\activate"):
+        assert 0 < text.find(way) < bare.start()
+
+
+def test_each_check_of_style_and_types_in_ci_runs_before_a_commit_too() -> None:
+    checked = re.findall(r"^\.venv/bin/(\w+)", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    hooks = re.findall(r"- id: ([a-z-]+)", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    assert {"ruff", "mypy"} <= set(checked)
+    assert {name for name in checked if name not in ("pip", "python")} <= set(hooks)
+
+
 def test_the_journey_names_each_verb_that_is_not_there_as_not_there() -> None:
     text = (ROOT / "docs" / "journey.md").read_text("utf-8")
     for heading in ("Compare", "Report", "Submit"):
