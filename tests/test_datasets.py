@@ -210,6 +210,8 @@ def test_a_reference_off_its_cts_grid_is_a_warning_in_words_unless_the_card_know
     assert "is shifted by 4.0 mm to the right" in grid_warnings("instance2022", case, ct, moved)[0]
     square = Geometry.of((6, 6, 4), ct.affine)
     assert grid_warnings("hssayeni", case, square, swapped)[0].startswith("reference of 006: its axes are stored in")
+    contradicting = Geometry.of((6, 5, 4), ct.affine, qform=moved.affine)
+    assert grid_warnings("instance2022", case, ct, contradicting) == ()  # told for CT and reference alike elsewhere
     assert grid_warnings("seg-cq500", case, ct, moved) == ()  # of which the card knows 8
     assert len(grid_warnings("seg-cq500", case, ct, turned)) == 1
 
