@@ -15,7 +15,9 @@ __all__ = ["app", "data", "machine", "main", "mend", "score"]
 ORDER = (
     *("demo", "evaluate", "validate", "show"),
     *("datasets", "prepare", "folds", "export"),
-    *("regrid", "fix-headers", "doctor", "cache"),
+    *("regrid", "fix-headers", "calibrate"),
+    *("submit", "verify", "leaderboard", "compare", "claims", "report", "cite"),
+    *("doctor", "cache"),
 )
 app.registered_commands.sort(key=lambda verb: ORDER.index(str(verb.name or getattr(verb.callback, "__name__", ""))))
 DONE, REFUSED, WRONG_USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
