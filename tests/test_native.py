@@ -229,3 +229,22 @@ def test_the_leaky_scheme_says_so_in_its_score_file_and_in_its_table(tmp_path: P
     run = ich_bench.evaluate("hssayeni", folder, data=source, scheme="wang-slices", out=tmp_path / "out")
     assert provenance(run.scores)["leaky"] is True
     assert "leaky" in render(summarise(run.scores))
+
+
+def test_a_reference_off_its_cts_grid_is_told_by_evaluate_and_validate(tmp_path: Path) -> None:
+    source = instance2022.write(tmp_path / "download", shape=SHAPE)
+    dataset = load_dataset("instance2022", source)
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for case in dataset.cases:
+        assert case.reference is not None
+        write_mask(folder / f"{case.case_id}.nii.gz", open_mask(case.reference).voxels(), read_geometry(case.reference))
+    turned = dataset.cases[0]
+    assert turned.reference is not None
+    write_mask(turned.reference, *mirrored(open_mask(turned.reference).voxels(), read_geometry(turned.reference)))
+    run = ich_bench.evaluate("instance2022", folder, data=source, out=tmp_path / "out")
+    checked = ich_bench.validate("instance2022", folder, data=source)
+    for warnings in (run.warnings, checked.warnings):
+        told = [warning for warning in warnings if f"reference of {turned.case_id}" in warning]
+        assert len(told) == 1
+        assert "is mirrored left-right" in told[0]

@@ -99,12 +99,16 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset as found on this machine: its cases in fold-file order and what was odd about the folder."""
+    """A dataset as found on this machine: its cases in fold-file order and what was odd about the folder.
+
+    `warnings` is what every score made on this folder has to carry: that its drawn heads differ from the frozen ones.
+    """
 
     id: str
     source: Path
     cases: tuple[Case, ...]
     notes: tuple[Problem, ...] = ()  # absent, unexpected or odd: reported, not fatal
+    warnings: tuple[str, ...] = ()
 
     def case(self, case_id: str) -> Case:
         """Return the case of this id; KeyError where the dataset has none."""

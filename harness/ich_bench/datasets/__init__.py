@@ -69,7 +69,7 @@ def load_dataset(dataset_id: str, source: str | Path | None = None) -> Dataset:
     if not found.cases:
         raise IchBenchError(_nothing_found(module.CARD, folder, found.notes))
     cases, notes = _in_fold_order(module.CARD, found)
-    return Dataset(id=dataset_id, source=folder, cases=cases, notes=notes)
+    return Dataset(id=dataset_id, source=folder, cases=cases, notes=notes, warnings=found.warnings)
 
 
 def where(dataset_id: str, source: str | Path | None = None) -> Path:

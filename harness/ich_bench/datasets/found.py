@@ -15,10 +15,11 @@ _SUFFIXES = (".nii.gz", ".nii")
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The cases found under a folder, by id, and what was odd there (`Dataset.notes` in the making)."""
+    """The cases found under a folder, by id, and what was odd there (`Dataset.notes` and `.warnings` in the making)."""
 
     cases: Mapping[str, Case]
     notes: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

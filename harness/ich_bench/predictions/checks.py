@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ich_bench.cases import Case, Dataset, Scheme
+from ich_bench.datasets import grid_warnings as off_its_cts_grid
 from ich_bench.errors import Problem, VolumeError
 from ich_bench.escape import printable
 from ich_bench.geometry import Geometry, differences, shape_text
@@ -171,17 +172,28 @@ def unlike_its_ct(reference: Geometry, ct: Geometry) -> VolumeError:
 
 
 def grid_warnings(dataset: Dataset) -> list[str]:
-    """Return, in one sentence, which CTs and references have two forms that contradict each other; headers alone."""
-    odd = []
+    """Return what is odd about the dataset's own grids, from headers alone.
+
+    In one sentence, which CTs and references have two forms that contradict each other; then, one by one up to 20,
+    which references lie on another grid than their CT.
+    """
+    odd: list[str] = []
+    astray: list[str] = []
     for case in dataset.cases:
+        grids = {}
         for path in (case.ct, case.reference):
             if path is not None and path.is_file():
                 with suppress(VolumeError):  # said in full by check_headers
-                    odd += [printable(path.name)] if differences(read_geometry(path, trusted=True)) else []
-    if not odd:
-        return []
-    named = ", ".join(odd[:_ONE_BY_ONE]) + (f" … ({len(odd)} in all)" if len(odd) > _ONE_BY_ONE else "")
-    return [f"sform and qform contradict each other in the dataset's own files; the sform is used: {named}"]
+                    grids[path] = read_geometry(path, trusted=True)
+                    odd += [printable(path.name)] if differences(grids[path]) else []
+        if case.ct in grids and case.reference in grids and case.ct != case.reference:
+            astray += off_its_cts_grid(dataset.id, case, grids[case.ct], grids[case.reference])
+    told = []
+    if odd:
+        named = ", ".join(odd[:_ONE_BY_ONE]) + (f" … ({len(odd)} in all)" if len(odd) > _ONE_BY_ONE else "")
+        told = [f"sform and qform contradict each other in the dataset's own files; the sform is used: {named}"]
+    more = len(astray) - _ONE_BY_ONE
+    return [*told, *astray[:_ONE_BY_ONE], *([f"… and {more} more references off their CT's grid"] if more > 0 else [])]
 
 
 def whole_submission_warnings(masks: Iterable[ScoredMask]) -> list[str]:

@@ -133,7 +133,7 @@ def validate(
         problems += [problem for result in results for problem in result.problems]
         sound = [one if one is not None and one.where not in faulty else None for one, _ in items]
         results = [result for one, result in zip(sound, results, strict=True) if one is not None]
-        warnings += grid_warnings(asked)
+        warnings += [*target.warnings, *grid_warnings(asked)]
         warnings += [f"masks were changed by `ich-bench {step}`" for step in found.processing]
         warnings += whole_submission_warnings(result.scored for result in results if result.scored)
         dice = [result.dice for result in results if result.dice is not None]

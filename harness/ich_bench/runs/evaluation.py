@@ -57,11 +57,11 @@ def evaluate(
     data: str | Path | None = None,
     out: str | Path | None = None,
     scheme: str | None = None,
-    folds: Collection[int] | None = None,
+    folds: Collection[int] | int | None = None,
     profile: str = "native",
     legacy_dilation: bool = False,
-    labels: Collection[float] | None = None,
-    reference_labels: Collection[float] | None = None,
+    labels: Collection[float] | float | None = None,
+    reference_labels: Collection[float] | float | None = None,
     rename: str | None = None,
     map_file: str | Path | None = None,
     allow_missing: bool = False,
@@ -122,7 +122,7 @@ def evaluate(
         outcomes = run_all(job.tasks, journal, jobs=jobs, progress=progress)
         faults = [problem for outcome in outcomes for problem in outcome.problems]
         if faults:
-            raise refusal(faults, Path(folder), len(job.tasks))
+            raise refusal(faults, Path(folder), job.submission)
         rows = [_row(job, task, outcome) for task, outcome in zip(job.tasks, outcomes, strict=True)]
         scores = store.table(rows, profile=profile, provenance=_provenance(job, rows, outcomes))
         inputs = _inputs_sha256(job, [outcome.key for outcome in outcomes])

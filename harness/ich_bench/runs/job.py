@@ -71,11 +71,11 @@ def opened(dataset: str | Path, folder: str | Path, options: Options) -> Iterato
         yield _job(dataset, source, source, options)
 
 
-def refusal(problems: Collection[Problem], source: Path, found: Submission | int) -> InputError:
+def refusal(problems: Collection[Problem], source: Path, found: Submission) -> InputError:
     """Return the error that lists every problem, sorted by file, under a headline that counts the sound files."""
     told = sorted(set(problems))
     fine = ""
-    if isinstance(found, Submission) and found.files:
+    if found.files:
         fine = f" ({found.fine(told)} of {found.files} files are fine)"
     return InputError(f"{len(told)} problem{'s' * (len(told) != 1)} in {printable(str(source))}{fine}", told)
 
@@ -130,7 +130,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         submission=found,
         tasks=tasks,
         how=how,
-        warnings=tuple(dict.fromkeys([*warnings, *checks.grid_warnings(asked), *changed])),
+        warnings=tuple(dict.fromkeys([*target.warnings, *warnings, *checks.grid_warnings(asked), *changed])),
     )
 
 

@@ -238,7 +238,7 @@ def _comparison(runs: Sequence[tuple[str, RunSummary]]) -> Block:
     heads = [_named(name) for name in names]
     pooled_heads = ("pooled Dice", "Jaccard") if runs[0][1].pooled else ()
     ends = (*(("detected",) if detected else ()), *(("clean",) if healthy else ()))
-    return Block(header=("", "n ich", *pooled_heads, *heads, *ends), rows=tuple(rows))
+    return Block(header=("", "n", *pooled_heads, *heads, *ends), rows=tuple(rows))
 
 
 def _label(name: str, summary: Summary, run: RunSummary) -> str:
