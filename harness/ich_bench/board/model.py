@@ -15,11 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ich_bench.submissions.model import ReportedRow, Submission
 from ich_bench.tables.cohorts import FalsePositives
 from ich_bench.tables.describe import Agreement, Share, Stat
 
 Floats = NDArray[np.float64]
-Kind = Literal["measured", "calibration", "ceiling", "reported"]
+Kind = Literal["measured", "calibration", "ceiling"]
 COHORTS = ("ich", "all", "healthy")
 PRIMARY = ("ich", "dice")
 # Cohort and metric of each family that is decided on: each is corrected by itself. `clean` is 1 where a healthy head
@@ -50,25 +51,13 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportedValue:
-    """A published number; `value` is NaN and `text` "not transcribed" where it could not be recovered."""
-
-    cohort: str
-    metric: str
-    value: float
-    sd: float
-    n: int | None
-    text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the board. What strangers wrote (`slug`, `method`, `team`, …) is not yet escaped.
 
     `ranked` says whether it belongs to the family that is tested, `reason` why not ("" where it does). `badges` are
     short facts ("not submitted", "one training run", "partial"), `chips` warnings about this row. `standings` maps
     cohort, then metric. `superseded`: a newer submission of the same team and method stands elsewhere on the board;
-    `earlier` counts the older ones of a newest.
+    `earlier` counts the older ones of a newest. `submission` holds its manifest.
     """
 
     slug: str
@@ -99,10 +88,7 @@ class Row:
     specificity: Share | None = None
     same_side_of_30_ml: Share | None = None
     volume_agreement: Agreement | None = None
-    reported: tuple[ReportedValue, ...] = ()
-    protocol: str = ""
-    source: str = ""
-    caveats: tuple[str, ...] = ()
+    submission: Submission | None = None
 
     def standing(self, cohort: str, metric: str) -> Standing | None:
         """Return the row's numbers in a metric on a cohort, or None where it has none."""
@@ -247,8 +233,9 @@ class Efficiency:
 class Board:
     """One dataset, one fold scheme, one profile: everything its leaderboard says.
 
-    `rows` stand in display order (mean dice on `ich`, then name): measured rows first, then those of calibration, the
-    noise ceiling, then the reported ones. `pairs` maps (cohort, metric) to the tests; FAMILIES are always there, where
+    `rows` stand in display order (mean dice on `ich`, then name): measured rows first, then those of calibration and
+    the noise ceiling. `reported` are published numbers on this dataset: never tested, never ranked. Ranks are drawn
+    under profile `native` only (`official`); other profiles have the tests alone. `pairs` maps (cohort, metric) to the tests; FAMILIES are always there, where
     at least two rows are ranked. `ranked` counts the rows ranked (K). `banner` is set where no pair can be separated.
     `ceiling` is the lowest mean dice on `ich` among the rows made from the reference itself: above it, differences are
     smaller than those between two careful readers. `notes` are sentences for the reader, `elsewhere` counts rows under
@@ -267,7 +254,9 @@ class Board:
     seed: int
     draws: int
     ranked: int
+    official: bool
     rows: tuple[Row, ...]
+    reported: tuple[ReportedRow, ...]
     pairs: Mapping[tuple[str, str], Pairs]
     scores: CaseScores
     strata: tuple[Stratum, ...]
