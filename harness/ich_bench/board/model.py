@@ -235,11 +235,11 @@ class Board:
 
     `rows` stand in display order (mean dice on `ich`, then name): measured rows first, then those of calibration and
     the noise ceiling. `reported` are published numbers on this dataset: never tested, never ranked. Ranks are drawn
-    under profile `native` only (`official`); other profiles have the tests alone. `pairs` maps (cohort, metric) to the tests; FAMILIES are always there, where
-    at least two rows are ranked. `ranked` counts the rows ranked (K). `banner` is set where no pair can be separated.
-    `ceiling` is the lowest mean dice on `ich` among the rows made from the reference itself: above it, differences are
-    smaller than those between two careful readers. `notes` are sentences for the reader, `elsewhere` counts rows under
-    other schemes.
+    under profile `native` only (`official`); other profiles have the tests alone. `pairs` maps (cohort, metric) to the
+    tests; FAMILIES are always there, where at least two rows are ranked. `ranked` counts the rows ranked (K). `banner`
+    is set where no pair can be separated. `ceiling` is the lowest mean dice on `ich` among the rows made from the
+    reference itself: above it, differences are smaller than those between two careful readers. `notes` are sentences
+    for the reader, `elsewhere` counts rows under other schemes.
     """
 
     dataset: str
