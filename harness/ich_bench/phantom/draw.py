@@ -13,8 +13,9 @@ from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.phantom.anatomy import Anatomy, draw_anatomy
 from ich_bench.phantom.bleeds import Bleed, draw_bleed
 from ich_bench.phantom.chance import Floats
-from ich_bench.phantom.head import Head
+from ich_bench.phantom.head import Facts, Head
 from ich_bench.phantom.paint import AIR_HU, paint
+from ich_bench.phantom.parameters import PARAMETERS, PHANTOM_VERSION, Parameters, site_of
 from ich_bench.phantom.scanner import Scan, acquire, draw_scan, headrest
 
 _LEAST_VOXELS = 6  # a bleed that leaves fewer is drawn again
@@ -26,9 +27,12 @@ def draw(
     case_id: str,
     rng: np.random.Generator,
     *,
-    bleeds: Sequence[str] = (),
-    scan: Scan | None = None,
+    site: str = "b",
+    bleeds: Sequence[str] | None = None,
+    shape: tuple[int, int, int] | None = None,
     patient_id: str | None = None,
+    parameters: Parameters = PARAMETERS,
+    scan: Scan | None = None,
     blood_hu: float | None = None,
 ) -> Head:
     """Return a drawn head; the same generator state gives the same head.
@@ -36,16 +40,23 @@ def draw(
     Args:
         case_id: its name.
         rng: where all chance comes from.
-        bleeds: subtypes that bled, of SUBTYPES, each once or several times; none for a healthy head. Each is seen in
-            the masks: one that would fall between the slices is drawn again.
+        site: whose scanner and patients: a, b, c, or d (held back).
+        bleeds: subtypes that bled, of SUBTYPES, each once or several times; () for a healthy head; drawn by the
+            site's statistics when None. Each is seen in the masks: one that would fall between the slices is drawn
+            again.
+        shape: voxels along x, y and z; 256 × 256 and the whole head when None.
+        parameters: what heads are made from.
         scan: the acquisition; drawn when None (256 × 256, 5 mm or somewhat thinner slices, some tilted).
         patient_id: whose head it is; the case id when None.
         blood_hu: the density of all blood; drawn by age when None (48-80 fresh, 35-44 older).
     """
+    site_of(site)
+    if bleeds is None:
+        bleeds = ()
     for subtype in bleeds:
         if subtype not in SUBTYPES:
             raise UsageError(f"{subtype!r} is no kind of bleed. {did_you_mean(subtype, SUBTYPES)}")
-    scan = scan or draw_scan(rng)
+    scan = scan or draw_scan(rng, shape=shape)
     person = draw_anatomy(rng)
     for _ in range(_ATTEMPTS):
         lesions = [draw_bleed(subtype, rng, person, scan.span_mm) for subtype in bleeds]
@@ -67,6 +78,22 @@ def draw(
         reference=np.logical_or.reduce(list(masks.values())),
         cavity=_taken(cavity, 0.5),
         subtype_masks=masks,
+        truth=np.logical_or.reduce(list(masks.values())),
+        truth_masks=masks,
+        facts=Facts(
+            version=PHANTOM_VERSION,
+            site=site,
+            age_years=50.0,
+            female=False,
+            spacing_mm=scan.spacing_mm,
+            tilt_deg=scan.tilt_deg,
+            kernel="standard",
+            noise_hu=scan.noise_hu,
+            offset_hu=0.0,
+            padding_hu=-1024,
+            bleeds=tuple(bleeds),
+            mimics=(),
+        ),
     )
 
 
