@@ -163,10 +163,13 @@ def flagged(rows: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     rows["empty"] = (rows["status"] == "empty_prediction").astype(np.float64)
     # A missing case is neither clean nor on the right side, and called what it is not.
     rows["called"] = np.where(missing, ~rows["has_ich"], rows["status"] == "scored").astype(np.float64)
-    rows["clean"] = np.where(missing, 0.0, np.where(rows["fp"].isna(), np.nan, rows["fp"] == 0))
+    # Where counts are withheld the status says the same: on a healthy volume an empty mask is one without an fp voxel.
+    counted = np.where(rows["tp"].isna() & (rows["dice"].notna()), rows["empty"] == 1, rows["fp"] == 0)
+    rows["clean"] = np.where(missing, 0.0, np.where(rows["dice"].isna(), np.nan, counted))
     if "volume_pred_ml" in rows:
         same = (rows["volume_pred_ml"] > DECISION_ML) == (rows["volume_ref_ml"] > DECISION_ML)
-        rows["same_side"] = np.where(missing, 0.0, same)
+        unknown = rows["volume_ref_ml"].isna() | rows["volume_pred_ml"].isna()
+        rows["same_side"] = np.where(missing, 0.0, np.where(unknown, np.nan, same))
     if "precision" in rows:
         rows["precision_nonempty"] = rows["precision"].where(rows["status"] == "scored")
     return rows
