@@ -1,172 +1,138 @@
-"""The five subtypes of bleed, each with its habit: where it lies, which shape it takes, how dense it is.
-
-A bleed is a function of the place: `depth_mm` is positive inside. `pull` says how far the brain was moved by it.
-HU by age: fresh 48–80, older 34–44 (hard to tell from brain); volumes log-normal around the usual medians.
-"""
+"""What bleeds in one head: which subtypes by site, how much each, and the shapes that hold these volumes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtr
 
-from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces
-from ich_bench.phantom.chance import Field, Floats, between, chance, normal, one_of, smooth_field
+from ich_bench.errors import UsageError, did_you_mean
+from ich_bench.phantom.anatomy import Anatomy
+from ich_bench.phantom.bleed import Bleed, Place, Point
+from ich_bench.phantom.bleed_size import Lattice, lattice_of
+from ich_bench.phantom.chance import chance, normals
+from ich_bench.phantom.extra_axial import draw_edh, draw_sdh
+from ich_bench.phantom.iph import draw_iph
+from ich_bench.phantom.ivh import draw_ivh
+from ich_bench.phantom.lesion_parameters import SITES, LesionParameters, Span
+from ich_bench.phantom.sah import draw_sah
 
-Span = tuple[float, float]
-Place = tuple[Floats, Floats, Floats]
+__all__ = ["Bleed", "Place", "draw_bleed", "draw_bleed_plan", "draw_bleeds"]
 
-_IPH_SITES = (
-    (27.0, 1.0, 5.0),  # putamen
-    (11.0, -13.0, 7.0),  # thalamus
-    (30.0, 38.0, 22.0),  # frontal lobe
-    (32.0, -38.0, 30.0),  # parietal lobe
-    (48.0, -14.0, -6.0),  # temporal lobe
-    (20.0, -52.0, -34.0),  # cerebellum
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bleed:
-    """One bleed: `centre` and `size_mm` are its habit's own; `side` is 1 on the right, -1 on the left."""
-
-    subtype: str
-    side: float
-    centre: tuple[float, float, float]
-    size_mm: tuple[float, float, float]
-    hu: float
-    oedema_mm: float = 0.0
-    lumps: Field
-
-    def depth_mm(self, place: Place, shell: Shell, spaces: Spaces) -> Floats:
-        """Return the depth inside the bleed, in mm; negative outside."""
-        x, y, z = place
-        cx, cy, cz = self.centre
-        inside = np.full_like(x, -99.0)
-        near = np.nonzero((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < self.reach_mm**2)
-        some = Spaces(**{each.name: getattr(spaces, each.name)[near] for each in fields(spaces)})
-        inside[near] = _HABITS[self.subtype](self, (x[near], y[near], z[near]), shell.at(near), some)
-        return inside
-
-    @property
-    def reach_mm(self) -> float:
-        """Return a distance from the centre beyond which there is neither blood nor oedema."""
-        return {"iph": 2.0 * max(self.size_mm) + self.oedema_mm, "sah": self.size_mm[0] + 26.0}.get(self.subtype, 999.0)
-
-    def thickness_mm(self, place: Place) -> Floats:
-        """Return how far an extra-axial bleed stands off the inner table here; 0 where it does not, and for others."""
-        x, y, z = place
-        cx, cy, cz = self.centre
-        if self.subtype == "edh":
-            rim = 1.0 - ((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / self.size_mm[1] ** 2
-            thick: Floats = self.size_mm[0] * np.maximum(rim, 0.0)
-            return thick
-        if self.subtype == "sdh":
-            rim = 1.0 - ((y - cy) / self.size_mm[1]) ** 2 - ((z - cz) / self.size_mm[2]) ** 2
-            wavy = self.size_mm[0] * (1.0 + 0.22 * self.lumps.at(x, y, z))
-            return np.where(x * self.side > 2.0, wavy * np.sqrt(np.maximum(rim, 0.0)), 0.0)
-        return np.zeros_like(x)
-
-    def pull(self, place: Place, radius: Floats) -> Place:
-        """Return where the tissue at these places was before the bleed moved it (mass effect)."""
-        x, y, z = place
-        apart = (x - self.centre[0], y - self.centre[1], z - self.centre[2])
-        away = np.sqrt(apart[0] ** 2 + apart[1] ** 2 + apart[2] ** 2) + 1e-6
-        held = np.clip(1.0 - radius**4, 0.0, 1.0)  # the skull does not give
-        if self.subtype == "iph":
-            gap = 0.7 * float(np.prod(self.size_mm))
-            share = np.cbrt(np.maximum(away**3 - gap * held, 0.02 * away**3)) / away
-            return tuple(middle + part * share for middle, part in zip(self.centre, apart, strict=True))  # type: ignore[return-value]
-        if self.subtype in ("edh", "sdh"):
-            shift = self.side * 0.55 * self.size_mm[0] * held * np.exp(-((away / 75.0) ** 2))
-            return x + shift, y, z
-        return place
+_MOST_OF_ONE = 3
+_FIRST = ("edh", "sdh", "iph", "ivh", "sah")  # drawn in this order, so that SAH knows what lies beside it
 
 
-def draw_bleed(subtype: str, rng: np.random.Generator, head: Anatomy, span_mm: Span) -> Bleed:
-    """Return a bleed of the subtype, drawn, somewhere between two heights of the head (`span_mm`)."""
-    side = 1.0 if chance(rng, 0.5) else -1.0
-    fresh = chance(rng, {"sdh": 0.6, "edh": 0.9, "ivh": 1.0, "sah": 1.0}.get(subtype, 0.8))
-    hu = normal(rng, 59.0, 6.5) if fresh else between(rng, 35.0, 44.0)
-    centre, size_mm, oedema_mm = _DRAWS[subtype](rng, head, side, span_mm)
-    return Bleed(
-        subtype=subtype,
-        side=side,
-        centre=centre,
-        size_mm=size_mm,
-        hu=hu - (6.0 if subtype in ("sah", "ivh") else 0.0),
-        oedema_mm=oedema_mm,
-        lumps=smooth_field(rng, 6.0),
-    )
+def lesion_parameters(site: str) -> LesionParameters:
+    """Return what bleeds at a site; UsageError for an unknown one."""
+    if site not in SITES:
+        raise UsageError(f"no drawn site is called {site!r}. {did_you_mean(site, SITES)}")
+    return SITES[site]
 
 
-Drawn = tuple[tuple[float, float, float], tuple[float, float, float], float]
+def draw_bleed_plan(rng: np.random.Generator, site: str, parameters: LesionParameters | None = None) -> tuple[str, ...]:
+    """Return the subtypes that bled in one head with ICH at a site, each once or several times.
+
+    Args:
+        rng: where chance comes from.
+        site: "a", "b", "c", "d" or "pool"; UsageError for another.
+        parameters: other numbers than the site's.
+    """
+    parameters = parameters or lesion_parameters(site)
+    drawn = float(rng.random()) * sum(heads for heads, _ in parameters.plans)
+    chosen = parameters.plans[-1][1]
+    for heads, plan in parameters.plans:
+        drawn -= heads
+        if drawn < 0:
+            chosen = plan
+            break
+    bled: list[str] = []
+    for subtype in chosen:
+        bled.append(subtype)
+        while subtype != "ivh" and bled.count(subtype) < _MOST_OF_ONE and chance(rng, parameters.again):
+            bled.append(subtype)
+    return tuple(bled)
 
 
-def _draw_iph(rng: np.random.Generator, head: Anatomy, side: float, span_mm: Span) -> Drawn:
-    inside = [site for site in _IPH_SITES if span_mm[0] <= site[2] <= span_mm[1]]
-    x, y, z = one_of(rng, inside or _IPH_SITES[:2])
-    volume_ml = float(np.clip(np.exp(normal(rng, np.log(11.0), 0.8)), 1.0, 60.0))
-    half = (volume_ml * 1000.0 * 3 / (4 * np.pi)) ** (1 / 3)
-    ratio = between(rng, 0.75, 1.0)
-    centre = (side * x + normal(rng, 0, 2), y + normal(rng, 0, 3), _within(z + normal(rng, 0, 3), span_mm))
-    return centre, (half * ratio, half / ratio, half), between(rng, 2.0, 9.0)
+def draw_volumes(rng: np.random.Generator, plan: Sequence[str], parameters: LesionParameters) -> list[float]:
+    """Return the volume of each bleed of a head, in mL.
+
+    Each is drawn from its subtype's distribution; their sum then takes the place in the site's distribution of a
+    head's total volume that it has in its own.
+    """
+    kinds = [parameters.of(subtype) for subtype in plan]
+    parts = normals(rng, (len(plan),))
+    drawn = [kind.median_ml * float(np.exp(kind.log_sd * part)) for kind, part in zip(kinds, parts, strict=True)]
+    total = sum(drawn)
+    # A sum of log-normals is about log-normal; its median and spread from those of its parts.
+    medians = np.array([kind.median_ml for kind in kinds])
+    sds = np.array([kind.log_sd for kind in kinds])
+    means = medians * np.exp(sds**2 / 2)
+    spread = np.sqrt(np.log1p(float((means**2 * (np.exp(sds**2) - 1)).sum()) / float(means.sum()) ** 2))
+    middle = np.log(float(means.sum())) - spread**2 / 2
+    share = float(ndtr((np.log(total) - middle) / spread))
+    wanted = float(np.exp(np.interp(share, *_quantiles(parameters))))
+    return [part * wanted / total for part in drawn]
 
 
-def _draw_ivh(rng: np.random.Generator, head: Anatomy, side: float, span_mm: Span) -> Drawn:
-    level = between(rng, -48.0, -30.0)  # blood sinks to the back of a patient lying face up
-    return (0.0, level, 10.0), (between(rng, 4.0, 22.0), 1.0, 1.0), 0.0
+def _quantiles(parameters: LesionParameters) -> tuple[list[float], list[float]]:
+    return [below for below, _ in parameters.head_ml], [float(np.log(ml)) for _, ml in parameters.head_ml]
 
 
-def _draw_edh(rng: np.random.Generator, head: Anatomy, side: float, span_mm: Span) -> Drawn:
-    y, z = between(rng, -40.0, 35.0), _within(between(rng, -8.0, 34.0), span_mm)
-    x = head.half_width_mm * np.sqrt(max(0.1, 1 - (y / head.half_length_mm) ** 2 - (z / head.height_mm) ** 2))
-    return (side * float(x), y, z), (between(rng, 9.0, 20.0), between(rng, 27.0, 36.0), 0.0), 0.0
+def draw_bleeds(
+    plan: Sequence[str],
+    rng: np.random.Generator,
+    head: Anatomy,
+    span_mm: Span,
+    parameters: LesionParameters | None = None,
+) -> list[Bleed]:
+    """Return the bleeds of one head, in the plan's order, drawn.
+
+    Args:
+        plan: their subtypes.
+        rng: where chance comes from.
+        head: whose head.
+        span_mm: heights of the head between which a bleed is centred.
+        parameters: what bleeds at the site; site A's when None.
+    """
+    parameters = parameters or SITES["a"]
+    if not plan:
+        return []
+    lattice = lattice_of(head)
+    volumes = draw_volumes(rng, plan, parameters)
+    found: dict[int, Bleed] = {}
+    for number in sorted(range(len(plan)), key=lambda each: _FIRST.index(plan[each])):
+        beside = [found[each].centre for each in sorted(found) if found[each].subtype != "ivh"]
+        side = 1.0 if chance(rng, 0.5) else -1.0
+        volume_ml = volumes[number] / parameters.of(plan[number]).rendered
+        found[number] = _draw(
+            plan[number], rng, head, lattice, side, span_mm, volume_ml, parameters, beside[-1] if beside else None
+        )
+    return [found[number] for number in range(len(plan))]
 
 
-def _draw_sdh(rng: np.random.Generator, head: Anatomy, side: float, span_mm: Span) -> Drawn:
-    centre = (side * 60.0, between(rng, -20.0, 15.0), _within(between(rng, 5.0, 35.0), span_mm))
-    return centre, (between(rng, 4.0, 9.0), between(rng, 42.0, 66.0), between(rng, 24.0, 42.0)), 0.0
+def draw_bleed(
+    subtype: str,
+    rng: np.random.Generator,
+    head: Anatomy,
+    span_mm: Span,
+    parameters: LesionParameters | None = None,
+) -> Bleed:
+    """Return one bleed of the subtype, drawn; arguments as in `draw_bleeds`."""
+    return draw_bleeds((subtype,), rng, head, span_mm, parameters)[0]
 
 
-def _draw_sah(rng: np.random.Generator, head: Anatomy, side: float, span_mm: Span) -> Drawn:
-    if chance(rng, 0.5):  # from an aneurysm: the basal cisterns and a Sylvian fissure
-        x, y, z = between(rng, 18.0, 34.0), between(rng, 6.0, 16.0), between(rng, -14.0, 2.0)
-    else:  # from a blow: sulci of the convexity
-        x, y, z = between(rng, 38.0, 52.0), between(rng, -40.0, 35.0), between(rng, 15.0, 42.0)
-    return (side * x, y, _within(z, span_mm)), (between(rng, 24.0, 38.0), 0.0, 0.0), 0.0
-
-
-def _iph(bleed: Bleed, place: Place, shell: Shell, spaces: Spaces) -> Floats:
-    apart = [((p - c) / s) ** 2 for p, c, s in zip(place, bleed.centre, bleed.size_mm, strict=True)]
-    bumps = 0.22 * bleed.lumps.at(*place)
-    inside: Floats = (1.0 + bumps - np.sqrt(apart[0] + apart[1] + apart[2])) * min(bleed.size_mm)
-    return np.minimum(inside, spaces.cortex_mm + 1.0)
-
-
-def _ivh(bleed: Bleed, place: Place, shell: Shell, spaces: Spaces) -> Floats:
-    level = bleed.centre[1] + np.where(place[0] * bleed.side > 4, bleed.size_mm[0], 0.0)
-    return np.minimum(spaces.ventricle_mm, level - place[1] + 1.5 * bleed.lumps.at(*place))
-
-
-def _extra_axial(bleed: Bleed, place: Place, shell: Shell, spaces: Spaces) -> Floats:
-    return np.minimum(bleed.thickness_mm(place) - shell.vault_mm, np.minimum(shell.vault_mm, shell.floor_mm))
-
-
-def _sah(bleed: Bleed, place: Place, shell: Shell, spaces: Spaces) -> Floats:
-    apart = [(p - c) ** 2 for p, c in zip(place, bleed.centre, strict=True)]
-    reach = bleed.size_mm[0] + 6.0 * bleed.lumps.at(*place) - np.sqrt(apart[0] + apart[1] + apart[2])
-    return np.minimum(np.maximum(spaces.sulcus_mm, spaces.cistern_mm) + 0.7, reach)
-
-
-_DRAWS: dict[str, Callable[[np.random.Generator, Anatomy, float, Span], Drawn]] = {
-    "iph": _draw_iph, "ivh": _draw_ivh, "edh": _draw_edh, "sdh": _draw_sdh, "sah": _draw_sah,
-}  # fmt: skip
-_HABITS: dict[str, Callable[[Bleed, Place, Shell, Spaces], Floats]] = {
-    "iph": _iph, "ivh": _ivh, "edh": _extra_axial, "sdh": _extra_axial, "sah": _sah,
-}  # fmt: skip
-
-
-def _within(z: float, span_mm: Span) -> float:
-    return min(max(z, span_mm[0]), span_mm[1])
+def _draw(
+    subtype: str, rng: np.random.Generator, head: Anatomy, lattice: Lattice, side: float, span_mm: Span,
+    volume_ml: float, parameters: LesionParameters, beside: Point | None,
+) -> Bleed:  # fmt: skip
+    if subtype == "iph":
+        return draw_iph(rng, head, lattice, side, span_mm, volume_ml, parameters)
+    if subtype == "ivh":
+        return draw_ivh(rng, head, lattice, side, volume_ml, parameters)
+    if subtype == "edh":
+        return draw_edh(rng, head, lattice, side, span_mm, volume_ml, parameters)
+    if subtype == "sdh":
+        return draw_sdh(rng, head, lattice, side, span_mm, volume_ml, parameters)
+    return draw_sah(rng, head, lattice, side, span_mm, volume_ml, parameters, beside)
