@@ -6,11 +6,12 @@ import io
 import sys
 import traceback
 
-from ich_bench.cli import console, data, machine, mend, score
+from ich_bench.cli import console, data, drawn, machine, mend, report, score
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.phantom import watch
 
-__all__ = ["app", "data", "machine", "main", "mend", "score"]
+__all__ = ["app", "data", "drawn", "machine", "main", "mend", "report", "score"]
 
 ORDER = (
     *("demo", "evaluate", "validate", "show"),
@@ -28,6 +29,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a console that lacks a sign shows its code; nothing is lost
             stream.reconfigure(errors="backslashreplace")
+    watch.drawing.set(console.progress)
     try:
         app()
     except UsageError as fault:

@@ -1,0 +1,192 @@
+"""From OUT folders to a figure of examples: cases chosen, masks found and verified, heads turned as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ich_bench.cases import Case, Dataset, Scheme
+from ich_bench.errors import IchBenchError, UsageError, VolumeError, did_you_mean
+from ich_bench.escape import printable
+from ich_bench.geometry import Geometry
+from ich_bench.plain import reference_folder, resolve
+from ich_bench.report.chosen import Chosen, choose, slice_of
+from ich_bench.report.masks import Scored, dice_of, masks_of, prediction_folders, scored
+from ich_bench.report.panels import EXTRA, HIT, MISSED, REFERENCE, CaseRow, Panel, draw_cases, window
+from ich_bench.report.solid import Solid, render
+from ich_bench.report.view import View
+from ich_bench.runs import store
+from ich_bench.tables.shown import score_files
+from ich_bench.volume import CT, open_mask, read_ct
+
+Voxels = npt.NDArray[np.bool_]
+MOST_METHODS = 10
+_AIR_HU = -400
+_MARGIN_MM = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """The drawn figure, which cases it shows, and sentences about what had to be chosen."""
+
+    figure: Any
+    cases: tuple[Chosen, ...]
+    notes: tuple[str, ...]
+
+
+def figure_cases(
+    outs: Sequence[Path],
+    *,
+    cases: Sequence[str] = ("best", "median", "worst"),
+    dataset: str | None = None,
+    data: Path | None = None,
+    predictions: Sequence[Path] = (),
+    rename: str | None = None,
+    window_name: str = "brain",
+    overlay: str = "errors",
+    by: str = "reference",
+    three_d: bool = False,
+) -> Examples:
+    """Return rows of cases × columns of CT, reference and each run's mask, Dice printed in each panel.
+
+    Every mask is compared with the SHA-256 in its score file first. `dataset` is the path of the reference folder for
+    runs that were scored against one.
+
+    Raises:
+        UsageError: more than MOST_METHODS runs, an unknown case, window, overlay or slice, masks nobody told of.
+        IchBenchError: runs of different datasets or schemes, a mask that is not found or not the scored one.
+    """
+    if len(outs) > MOST_METHODS:
+        raise UsageError(f"{len(outs)} runs are too many for one figure that is read: name {MOST_METHODS} or fewer.")
+    window_hu = window(window_name)
+    found, scheme, name = _home(outs, dataset, data)
+    folders = prediction_folders(outs, predictions, name)
+    runs = [scored(out, name, folder) for out, folder in zip(outs, folders, strict=True)]
+    with_ich = list(dict.fromkeys(key for run in runs for key, row in run.rows.items() if row["has_ich"]))
+    chosen = choose(cases, [run.dice for run in runs], with_ich)
+    masks = [masks_of(run, found, scheme, [one.case_id for one in chosen], rename) for run in runs]
+    rows = [_row(found, one, runs, [held.get(one.case_id) for held in masks], by, three_d) for one in chosen]
+    figure = draw_cases(rows, [run.name for run in runs], window_hu=window_hu, overlay=overlay, three_d=three_d)
+    notes = [f"{printable(run.name)}: {run.run} is shown" for run in runs if run.run]
+    if all(row.ct is None for row in rows):
+        notes.append("a folder of reference masks has no CTs: the masks stand on black")
+    return Examples(figure=figure, cases=chosen, notes=tuple(notes))
+
+
+def _home(outs: Sequence[Path], dataset: str | None, data: Path | None) -> tuple[Dataset, Scheme, str]:
+    """Return the dataset that all OUT folders were scored on, its scheme, and its id."""
+    scored_on = [{path.stem: store.provenance(store.read_scores(path)) for path in score_files(out)} for out in outs]
+    wanted = Path(dataset).resolve().name if dataset is not None and Path(dataset).is_dir() else dataset
+    shared = [name for name in scored_on[0] if all(name in one for one in scored_on)]
+    everything = sorted({name for one in scored_on for name in one})
+    if wanted is None and len(shared) == 1:
+        wanted = shared[0]
+    if wanted is None and shared:
+        raise UsageError(f"these runs were scored on {', '.join(shared)}: choose one with --dataset.")
+    if wanted is None:
+        raise IchBenchError(f"these runs share no dataset: they were scored on {', '.join(everything)}.")
+    if wanted not in shared:
+        raise UsageError(f"not all of these runs were scored on {wanted!r}. {did_you_mean(wanted, everything)}")
+    abouts = [one[wanted] for one in scored_on]
+    for key in ("scheme", "dataset_sha256"):
+        if len({about[key] for about in abouts}) > 1:
+            values = ", ".join(sorted({str(about[key])[:12] for about in abouts}))
+            raise IchBenchError(f"these runs were scored on different {key.replace('_sha256', ' contents')}: {values}.")
+    if abouts[0]["scheme"] == "none":
+        if dataset is None or not Path(dataset).is_dir():
+            raise UsageError(f"{wanted} is a folder of reference masks: name its path with --dataset.")
+        return *reference_folder(Path(dataset)), wanted
+    return *resolve(wanted, data=data, scheme=abouts[0]["scheme"]), wanted
+
+
+def _row(
+    dataset: Dataset, one: Chosen, runs: Sequence[Scored], masks: Sequence[Voxels | None], by: str, three_d: bool
+) -> CaseRow:
+    if one.case_id not in {case.case_id for case in dataset.cases}:
+        raise IchBenchError(f"{printable(one.case_id)} is not among the data of {dataset.id} on this machine.")
+    case = dataset.case(one.case_id)
+    ct, reference, geometry = _read(case)
+    if any(mask is not None and mask.shape != reference.shape for mask in masks):
+        raise IchBenchError(f"{printable(one.case_id)}: a mask and the CT have different shapes.")
+    at = slice_of(reference, [mask for mask in masks if mask is not None], by)
+    view = View.of(geometry)
+    crop = _crop([reference, *masks] if ct is None else [ct.hu > _AIR_HU], at, geometry.spacing_mm)
+    head = view.turned(_largest(ct.hu > _AIR_HU)) if ct is not None and three_d else None
+    spacing_mm = view.turned_spacing_mm(geometry.spacing_mm)
+
+    def solid(classes: dict[str, Voxels]) -> Solid | None:
+        turned = {colour: view.turned(mask) for colour, mask in classes.items()}
+        return render(turned, spacing_mm, head) if three_d else None
+
+    panels = []
+    for run, mask in zip(runs, masks, strict=True):
+        dice = dice_of(run.rows.get(one.case_id))
+        if mask is None:
+            panels.append(Panel(mask=None, dice=dice, note="no mask"))
+            continue
+        classes = {HIT: mask & reference, MISSED: reference & ~mask, EXTRA: mask & ~reference}
+        note = "" if mask.any() else "empty mask"
+        panels.append(Panel(mask=view.plane(mask[:, :, at][crop]), dice=dice, note=note, solid=solid(classes)))
+    volume_ml = int(reference.sum()) * geometry.voxel_volume_mm3 / 1000
+    title = f"{one.why}: {printable(one.case_id)}" if one.why else printable(one.case_id)
+    return CaseRow(
+        title=f"{title}\n{volume_ml:.1f} mL" if reference.any() else f"{title}\nhealthy",
+        ct=None if ct is None else view.plane(ct.hu[:, :, at][crop]),
+        reference=view.plane(reference[:, :, at][crop]),
+        panels=panels,
+        pixel_mm=(spacing_mm[1], spacing_mm[0]),
+        slice_text=f"slice {at + 1} of {reference.shape[2]}",
+        right_on_left=view.right_on_left,
+        solid=solid({REFERENCE: reference}),
+    )
+
+
+def _read(case: Case) -> tuple[CT | None, Voxels, Geometry]:
+    """Return a case's CT (None in a plain folder), its reference and the grid both have."""
+    try:
+        ct = None if case.ct is None else read_ct(case.ct)
+        if case.reference is not None:
+            file = open_mask(case.reference, trusted=True)
+            reference = file.voxels()
+            grid = file.geometry if ct is None else ct.geometry
+        elif ct is not None:
+            reference, grid = np.zeros(ct.geometry.shape, dtype=np.bool_), ct.geometry
+        else:
+            raise VolumeError("has neither a CT nor a reference.")
+    except VolumeError as fault:
+        raise IchBenchError(f"{printable(case.case_id)}: {fault}") from fault
+    if reference.shape != grid.shape:
+        raise IchBenchError(f"{printable(case.case_id)}: its reference and its CT have different shapes.")
+    return ct, reference, grid
+
+
+def _crop(shown: Sequence[Voxels | None], at: int, spacing_mm: Sequence[float]) -> tuple[slice, slice]:
+    """Return what to show of a slice: the head with a margin, or the masks with a wide one where there is no CT."""
+    flat = np.logical_or.reduce([volume[:, :, at] for volume in shown if volume is not None])
+    margin_mm = _MARGIN_MM if len(shown) == 1 else 10 * _MARGIN_MM
+    spans = []
+    for axis in (0, 1):
+        inside = np.flatnonzero(flat.any(axis=1 - axis))
+        if not inside.size:
+            spans.append(slice(0, flat.shape[axis]))
+            continue
+        margin = round(margin_mm / spacing_mm[axis])
+        spans.append(slice(max(0, int(inside[0]) - margin), min(flat.shape[axis], int(inside[-1]) + 1 + margin)))
+    return spans[0], spans[1]
+
+
+def _largest(inside: Voxels) -> Voxels:
+    """Return the largest connected part: the head without its rest and table."""
+    labels, count = ndimage.label(inside)
+    if not count:
+        return inside
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    largest: Voxels = labels == int(sizes.argmax())
+    return largest
