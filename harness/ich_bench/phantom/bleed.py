@@ -137,7 +137,7 @@ def draw_blood(
     `middle_y_mm` is about where the bleed's middle lies from back to front: levels lie near it.
     """
     hyper, acute, subacute, _ = parameters.of(subtype).ages
-    drawn = float(rng.random())
+    drawn = between(rng, 0.0, 1.0)
     pale = between(rng, *parameters.anaemia_hu) if venous_hu - 10.0 < 30.0 else 0.0
     mean = min(90.0, max(50.0, normal(rng, *parameters.acute_hu)))
     swirl = between(rng, *parameters.swirl_hu)

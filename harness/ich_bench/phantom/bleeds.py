@@ -11,7 +11,7 @@ from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.phantom.anatomy import Anatomy
 from ich_bench.phantom.bleed import Bleed, Place, Point
 from ich_bench.phantom.bleed_size import Lattice, lattice_of
-from ich_bench.phantom.chance import chance, normals
+from ich_bench.phantom.chance import between, chance, normals
 from ich_bench.phantom.extra_axial import draw_edh, draw_sdh
 from ich_bench.phantom.iph import draw_iph
 from ich_bench.phantom.ivh import draw_ivh
@@ -40,7 +40,7 @@ def draw_bleed_plan(rng: np.random.Generator, site: str, parameters: LesionParam
         parameters: other numbers than the site's.
     """
     parameters = parameters or lesion_parameters(site)
-    drawn = float(rng.random()) * sum(heads for heads, _ in parameters.plans)
+    drawn = between(rng, 0.0, 1.0) * sum(heads for heads, _ in parameters.plans)
     chosen = parameters.plans[-1][1]
     for heads, plan in parameters.plans:
         drawn -= heads

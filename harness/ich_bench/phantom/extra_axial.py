@@ -112,7 +112,7 @@ def draw_edh(
     parameters: LesionParameters,
 ) -> ExtraAxial:  # fmt: skip
     """Return a lens of about this volume, drawn: most over temple and parietal bone, some front or back."""
-    drawn = float(rng.random())
+    drawn = between(rng, 0.0, 1.0)
     if drawn < 0.72:
         y, z = between(rng, -38.0, 8.0), between(rng, -8.0, 34.0)
     elif drawn < 0.9:
@@ -137,7 +137,7 @@ def draw_sdh(
     parameters: LesionParameters,
 ) -> Bleed:  # fmt: skip
     """Return a subdural of about this volume, drawn: most over a hemisphere, some along the falx or the tentorium."""
-    drawn = float(rng.random())
+    drawn = between(rng, 0.0, 1.0)
     middle = between(rng, -25.0, 15.0)
     blood = draw_blood("sdh", rng, parameters, venous_hu=head.sinus_hu, middle_y_mm=middle)
     lumps = smooth_field(rng, 8.0)

@@ -89,7 +89,7 @@ def draw_iph(
         min(max((z + normal(rng, 0.0, 4.0)) * high, span_mm[0]), span_mm[1]),
     )
     lobes = [((0.0, 0.0, 0.0), (between(rng, 0.65, 0.9), between(rng, 0.9, 1.25), between(rng, 0.75, 1.1)))]
-    for _ in range(int(4 * rng.random())):
+    for _ in range(int(between(rng, 0.0, 4.0))):
         away = tuple(normal(rng, 0.0, _LOBE_SPREAD / 1.5) for _ in range(3))
         half = tuple(between(rng, 0.35, 0.7) for _ in range(3))
         lobes.append(((away[0], away[1], away[2]), (half[0], half[1], half[2])))
@@ -114,7 +114,7 @@ def draw_iph(
 
 def _seat(rng: np.random.Generator, span_mm: Span) -> tuple[Point, float]:
     seats = [seat for seat in _SEATS if span_mm[0] <= seat[0][2] <= span_mm[1]] or _SEATS[:2]
-    drawn = float(rng.random()) * sum(share for _, share, _ in seats)
+    drawn = between(rng, 0.0, 1.0) * sum(share for _, share, _ in seats)
     for place, share, ceiling_ml in seats:
         drawn -= share
         if drawn < 0:

@@ -55,7 +55,7 @@ def draw_sah(
     parameters: LesionParameters, beside: Point | None = None,
 ) -> Sah:  # fmt: skip
     """Return a bleed into sulci and cisterns of about this volume, drawn; `beside` another bleed at times."""
-    drawn = float(rng.random())
+    drawn = between(rng, 0.0, 1.0)
     wide, long, high = head.half_width_mm / 65.5, head.half_length_mm / 82.0, head.height_mm / 70.0
     if drawn < 0.3:  # an aneurysm: basal cisterns
         x, y, z = between(rng, 0.0, 12.0), between(rng, 4.0, 18.0), between(rng, -20.0, -8.0)

@@ -1,0 +1,192 @@
+"""What would a human reader have outlined? The reference is drawn from the truth with a reader's usual errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import (
+    binary_closing,
+    binary_dilation,
+    binary_erosion,
+    distance_transform_edt,
+    find_objects,
+    gaussian_filter,
+    label,
+)
+from scipy.special import ndtri
+
+from ich_bench.phantom.chance import Floats, between, chance, normal, normals
+
+Mask = NDArray[np.bool_]
+_MARGIN_MM = 6.0  # around a lesion, in which its outline may move
+_WHOLE = np.ones((3, 3, 3), bool)  # 26 neighbours make a component
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderParameters:
+    """How a reader errs. Values are chosen so that Dice between truth and reference lies where readers' does."""
+
+    jitter_mm: tuple[float, float] = (0.5, 0.8)  # standard deviation of the outline in a slice, drawn once a head
+    correlation_mm: float = 4.0  # along the outline, in plane
+    between_slices_mm: float = 3.0  # and from slice to slice: a thin slice is outlined like its neighbour
+    bias_mm: float = 0.2  # standard deviation of how much too wide or too tight a whole component is outlined,
+    bias_share: float = 0.1  # and of its depth: the edge of a large clot is soft
+    missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
+    end_mm: float = 5.0
+    least_strand_px: float = 2.0  # strands of SAH thinner than this are dropped or bridged
+    dropped: float = 0.5  # share of the thin stretches that are dropped; the others are drawn wider and bridged
+    bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
+    bone_hu: float = 140.0
+    bone_reach_mm: float = 1.6
+    least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined
+
+
+def read(
+    truth: Mapping[str, Mask],
+    hu: NDArray[np.int16],
+    cavity: Mask,
+    spacing_mm: tuple[float, float, float],
+    rng: np.random.Generator,
+    parameters: ReaderParameters | None = None,
+) -> dict[str, Mask]:
+    """Return what a reader outlines, by subtype.
+
+    Outlines move in plane by a smooth random amount, end slices are missed, strands of SAH thinner than two pixels are
+    dropped or bridged, and some components take in bone. A component of which nothing would be left is kept as it is.
+
+    Args:
+        truth: what bled, boolean (x, y, z) by subtype.
+        hu: the CT; only bone is looked up in it.
+        cavity: the space inside the skull; only components that take in bone leave it.
+        spacing_mm: voxel size.
+        rng: where chance comes from.
+        parameters: how the reader errs; the usual when None.
+    """
+    parameters = parameters or ReaderParameters()
+    reference = {}
+    for subtype, mask in truth.items():
+        outlined = np.zeros_like(mask)
+        components, count = label(mask, _WHOLE)
+        jitter_sd = between(rng, *parameters.jitter_mm)
+        for number, box in enumerate(_boxes(components, count, spacing_mm, mask.shape), start=1):
+            one = components[box] == number
+            thin = subtype == "sah"
+            soft = cavity[box] & (hu[box] <= parameters.bone_hu)
+            drawn = _outlined(one, soft, spacing_mm, rng, parameters, jitter_sd=jitter_sd, thin=thin)
+            if chance(rng, _bone_share(subtype, parameters)):
+                drawn |= _with_bone(drawn, hu[box], spacing_mm, parameters)
+            outlined[box] |= drawn if drawn.any() else one
+        reference[subtype] = outlined
+    return reference
+
+
+def _boxes(
+    components: NDArray[np.int32], count: int, spacing_mm: tuple[float, float, float], shape: tuple[int, ...]
+) -> list[tuple[slice, ...]]:
+    boxes = []
+    for found in find_objects(components, max_label=count):
+        margin = [int(np.ceil(_MARGIN_MM / spacing_mm[axis])) if axis < 2 else 1 for axis in range(3)]
+        boxes.append(
+            tuple(
+                slice(max(0, part.start - more), min(size, part.stop + more))
+                for part, more, size in zip(found, margin, shape, strict=True)
+            )
+        )
+    return boxes
+
+
+def _outlined(
+    one: Mask, allowed: Mask, spacing_mm: tuple[float, float, float], rng: np.random.Generator,
+    parameters: ReaderParameters, *, jitter_sd: float, thin: bool,
+) -> Mask:  # fmt: skip
+    """Return one component as outlined slice by slice."""
+    moved = jitter_sd * _waves(one.shape, spacing_mm, rng, parameters)
+    depth = max(float(_depth_mm(one[:, :, k], spacing_mm).max()) for k in np.nonzero(one.any(axis=(0, 1)))[0])
+    moved += normal(rng, 0.0, parameters.bias_mm + parameters.bias_share * depth)
+    kept = np.ones(one.shape[2], bool)
+    filled = np.nonzero(one.any(axis=(0, 1)))[0]
+    ends = max(1, round(parameters.end_mm / spacing_mm[2] / 2)) if spacing_mm[2] < parameters.end_mm else 1
+    for end in (filled[:ends], filled[::-1][:ends]):
+        if chance(rng, parameters.missed_end) and len(filled) > 2 * ends:
+            kept[end] = False
+    drawn = np.zeros_like(one)
+    coin = _waves(one.shape, spacing_mm, rng, parameters) if thin else moved
+    for k in filled:
+        if kept[k]:
+            plane = one[:, :, k]
+            if thin:
+                plane = _strands(plane, coin[:, :, k], parameters)
+            drawn[:, :, k] = _depth_mm(plane, spacing_mm) + moved[:, :, k] > 0
+            drawn[:, :, k] = _without_specks(drawn[:, :, k], parameters.least_mm2 / (spacing_mm[0] * spacing_mm[1]))
+    return drawn & allowed
+
+
+def _waves(
+    shape: tuple[int, ...], spacing_mm: tuple[float, float, float], rng: np.random.Generator,
+    parameters: ReaderParameters,
+) -> Floats:  # fmt: skip
+    """Return a smooth field of standard deviation 1 over the box."""
+    width = [parameters.correlation_mm / 2 / spacing_mm[0], parameters.correlation_mm / 2 / spacing_mm[1]]
+    through = parameters.between_slices_mm / 2 / spacing_mm[2]
+    sigma = [*width, through if through > 0.5 else 0.0]
+    pad = [int(np.ceil(3 * each)) for each in sigma]
+    padded = tuple(size + 2 * more for size, more in zip(shape, pad, strict=True))
+    field: Floats = gaussian_filter(normals(rng, padded), sigma, truncate=3.0)
+    scale = float(np.prod([1.0 if each == 0 else np.sqrt(2 * np.sqrt(np.pi) * each) for each in sigma]))
+    inner = tuple(slice(more, more + size) for more, size in zip(pad, shape, strict=True))
+    return scale * field[inner]
+
+
+def _depth_mm(plane: Mask, spacing_mm: tuple[float, float, float]) -> Floats:
+    """Return the distance to the outline, in mm; positive inside."""
+    pixel = spacing_mm[:2]
+    if not plane.any():
+        return np.full(plane.shape, -99.0)
+    inside = distance_transform_edt(np.pad(plane, 1), sampling=pixel)[1:-1, 1:-1]
+    outside = distance_transform_edt(~plane, sampling=pixel)
+    half = 0.25 * (pixel[0] + pixel[1])
+    depth: Floats = np.where(plane, inside - half, half - outside)
+    return depth
+
+
+def _strands(plane: Mask, coin: Floats, parameters: ReaderParameters) -> Mask:
+    """Return a slice of SAH in which strands of less than two pixels are dropped here and bridged there."""
+    wide = int(np.ceil(parameters.least_strand_px))
+    block = np.ones((wide, wide), bool)
+    thick = binary_dilation(binary_erosion(plane, block), block, origin=-((wide - 1) % 2)) & plane
+    fine = plane & ~thick
+    bridged = binary_closing(np.pad(plane, 2), np.ones((3, 3), bool))[2:-2, 2:-2]
+    drop = coin < ndtri(parameters.dropped)
+    drawn: Mask = np.where(drop, plane & ~fine, bridged)
+    return drawn
+
+
+def _without_specks(plane: Mask, least_px: float) -> Mask:
+    parts, count = label(plane, np.ones((3, 3), bool))
+    if count < 1:
+        return plane
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    kept: Mask = (sizes >= least_px)[parts]
+    return kept
+
+
+def _bone_share(subtype: str, parameters: ReaderParameters) -> float:
+    """Return how often a component takes in bone; only what lies at the skull can, so those do more often."""
+    return {"edh": 3.0, "sdh": 3.0, "sah": 0.7, "iph": 0.6}.get(subtype, 0.0) * parameters.bone
+
+
+def _with_bone(
+    drawn: Mask, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float], parameters: ReaderParameters
+) -> Mask:
+    """Return the bone within reach of the outline, slice by slice."""
+    bone = hu > parameters.bone_hu
+    taken = np.zeros_like(drawn)
+    for k in range(drawn.shape[2]):
+        if drawn[:, :, k].any():
+            near = _depth_mm(drawn[:, :, k], spacing_mm) > -parameters.bone_reach_mm
+            taken[:, :, k] = bone[:, :, k] & near
+    return taken
