@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ich_bench.statistics.samples import SLACK, Status, Values, complete
 from ich_bench.statistics.signs import DRAWS, SignVectors, fixed_point
 
-BLOCK_ROWS = 4096  # draws in work at once: a few lines of this many floats stay in the processor's cache
+BLOCK_ROWS = 8192  # draws in work at once: a few lines of this many floats stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
