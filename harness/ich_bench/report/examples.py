@@ -19,7 +19,7 @@ from ich_bench.plain import reference_folder, resolve
 from ich_bench.report.chosen import Chosen, choose, slice_of
 from ich_bench.report.masks import Scored, dice_of, masks_of, prediction_folders, scored
 from ich_bench.report.panels import EXTRA, HIT, MISSED, REFERENCE, CaseRow, Panel, draw_cases, window
-from ich_bench.report.solid import Solid, render
+from ich_bench.report.solid import Solid, backdrop, beyond_one_voxel, render
 from ich_bench.report.view import View
 from ich_bench.runs import store
 from ich_bench.tables.shown import score_files
@@ -116,13 +116,18 @@ def _row(
         raise IchBenchError(f"{printable(one.case_id)}: a mask and the CT have different shapes.")
     at = slice_of(reference, [mask for mask in masks if mask is not None], by)
     view = View.of(geometry)
-    crop = _crop([reference, *masks] if ct is None else [ct.hu > _AIR_HU], at, geometry.spacing_mm)
-    head = view.turned(_largest(ct.hu > _AIR_HU)) if ct is not None and three_d else None
+    flat = [mask[:, :, at] for mask in (reference, *masks) if mask is not None]
+    margin_mm = 10.0 * _MARGIN_MM
+    if ct is not None:
+        flat, margin_mm = [_largest(ct.hu[:, :, at] > _AIR_HU)], _MARGIN_MM
+    crop = _crop(np.logical_or.reduce(flat), margin_mm, geometry.spacing_mm)
     spacing_mm = view.turned_spacing_mm(geometry.spacing_mm)
+    head = None
+    if ct is not None and three_d:
+        head = backdrop(view.turned(_largest(ct.hu > _AIR_HU)), spacing_mm)
 
-    def solid(classes: dict[str, Voxels]) -> Solid | None:
-        turned = {colour: view.turned(mask) for colour, mask in classes.items()}
-        return render(turned, spacing_mm, head) if three_d else None
+    def solid(classes: dict[str, Voxels]) -> Solid:
+        return render({colour: view.turned(mask) for colour, mask in classes.items()}, spacing_mm, head)
 
     panels = []
     for run, mask in zip(runs, masks, strict=True):
@@ -130,9 +135,9 @@ def _row(
         if mask is None:
             panels.append(Panel(mask=None, dice=dice, note="no mask"))
             continue
-        classes = {HIT: mask & reference, MISSED: reference & ~mask, EXTRA: mask & ~reference}
+        drawn = solid(_classes(mask, reference)) if three_d else None
         note = "" if mask.any() else "empty mask"
-        panels.append(Panel(mask=view.plane(mask[:, :, at][crop]), dice=dice, note=note, solid=solid(classes)))
+        panels.append(Panel(mask=view.plane(mask[:, :, at][crop]), dice=dice, note=note, solid=drawn))
     volume_ml = int(reference.sum()) * geometry.voxel_volume_mm3 / 1000
     title = f"{one.why}: {printable(one.case_id)}" if one.why else printable(one.case_id)
     return CaseRow(
@@ -143,8 +148,14 @@ def _row(
         pixel_mm=(spacing_mm[1], spacing_mm[0]),
         slice_text=f"slice {at + 1} of {reference.shape[2]}",
         right_on_left=view.right_on_left,
-        solid=solid({REFERENCE: reference}),
+        solid=solid({REFERENCE: reference}) if three_d else None,
     )
+
+
+def _classes(mask: Voxels, reference: Voxels) -> dict[str, Voxels]:
+    """Return what a solid shows: errors of more than a voxel, so that a blurred edge does not hide what was hit."""
+    extra, missed = beyond_one_voxel(mask, reference), beyond_one_voxel(reference, mask)
+    return {HIT: (mask | reference) & ~extra & ~missed, MISSED: missed, EXTRA: extra}
 
 
 def _read(case: Case) -> tuple[CT | None, Voxels, Geometry]:
@@ -166,18 +177,13 @@ def _read(case: Case) -> tuple[CT | None, Voxels, Geometry]:
     return ct, reference, grid
 
 
-def _crop(shown: Sequence[Voxels | None], at: int, spacing_mm: Sequence[float]) -> tuple[slice, slice]:
-    """Return what to show of a slice: the head with a margin, or the masks with a wide one where there is no CT."""
-    flat = np.logical_or.reduce([volume[:, :, at] for volume in shown if volume is not None])
-    margin_mm = _MARGIN_MM if len(shown) == 1 else 10 * _MARGIN_MM
+def _crop(inside: Voxels, margin_mm: float, spacing_mm: Sequence[float]) -> tuple[slice, slice]:
+    """Return what to show of a slice: what is inside, with a margin; all of it where nothing is."""
     spans = []
     for axis in (0, 1):
-        inside = np.flatnonzero(flat.any(axis=1 - axis))
-        if not inside.size:
-            spans.append(slice(0, flat.shape[axis]))
-            continue
+        at = np.flatnonzero(inside.any(axis=1 - axis))
         margin = round(margin_mm / spacing_mm[axis])
-        spans.append(slice(max(0, int(inside[0]) - margin), min(flat.shape[axis], int(inside[-1]) + 1 + margin)))
+        spans.append(slice(max(0, int(at[0]) - margin), int(at[-1]) + 1 + margin) if at.size else slice(None))
     return spans[0], spans[1]
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.report.solid import Solid
-from ich_bench.report.style import drawing, new_figure
+from ich_bench.report.style import WIDTH_IN, drawing, new_figure
 
 Plane = npt.NDArray[Any]
 
@@ -25,6 +25,7 @@ OVERLAYS = ("errors", "outlines")
 HIT, EXTRA, MISSED, REFERENCE = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
 _PAPER, _INK = "white", "#16191d"
 _SCALE_MM = 50.0
+_LEFT_IN, _GAP_IN, _SIDE_IN = 0.34, 0.03, 1.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,26 +85,35 @@ def draw_cases(
     """
     if overlay not in OVERLAYS:
         raise UsageError(f"there is no overlay {overlay!r}. {did_you_mean(overlay, OVERLAYS)}")
-    width_in = 7.2 if len(columns) <= 4 else 1.2 * (len(columns) + 2)
-    side = (width_in - 0.1) / (len(columns) + 2)
+    count = len(columns) + 2
+    side = (WIDTH_IN - _LEFT_IN) / count if count <= 6 else _SIDE_IN
     tall = [_height_over_width(row) * side for row in rows]
-    heights = [part for one in tall for part in ([one, side * 0.9] if three_d else [one])]
+    below = side if three_d else 0.0
+    lines = max(_short(name, side).count("\n") for name in columns) + 1
+    top, bottom = 0.06 + 0.13 * lines, 0.28 if overlay == "errors" or not three_d else 0.42
+    width_in, height_in = _LEFT_IN + count * side, top + bottom + sum(tall) + (below + _GAP_IN) * len(rows)
     with drawing():
-        figure = new_figure(width_in, sum(heights) + 0.16 * len(rows) + 0.5)
+        figure = new_figure(width_in, height_in, layout=None)
         figure.set_facecolor(_PAPER)
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-        grid = figure.add_gridspec(len(heights), len(columns) + 2, height_ratios=heights)
-        for number, row in enumerate(rows):
-            at = number * (2 if three_d else 1)
-            axes = [figure.add_subplot(grid[at, column]) for column in range(len(columns) + 2)]
+        down = top
+
+        def line_of_axes(height: float) -> list[Any]:
+            low = 1 - (down + height) / height_in
+            wide = (side - _GAP_IN) / width_in
+            lefts = [(_LEFT_IN + at * side) / width_in for at in range(count)]
+            return [figure.add_axes((left, low, wide, height / height_in)) for left in lefts]
+
+        for number, (row, height) in enumerate(zip(rows, tall, strict=True)):
+            axes = line_of_axes(height)
             _draw_row(axes, row, window_hu, overlay)
             if number == 0:
                 for axis, name in zip(axes, ["CT", "reference", *columns], strict=True):
                     axis.set_title(_short(name, side), fontsize=7, loc="center", color=_INK, pad=3)
+            down += height + (0 if three_d else _GAP_IN)
             if three_d:
-                below = [figure.add_subplot(grid[at + 1, column]) for column in range(len(columns) + 2)]
-                _draw_solids(below, row)
-        _legend(figure, overlay, window_hu if any(row.ct is not None for row in rows) else None)
+                _draw_solids(line_of_axes(below), row)
+                down += below + _GAP_IN
+        _legend(figure, overlay, window_hu if any(row.ct is not None for row in rows) else None, three_d)
     return figure
 
 
@@ -181,46 +191,47 @@ def _scale_bar(axis: Any, row: CaseRow) -> None:
     right, low = across * 0.96, down * 0.955
     if length > across * 0.8:
         return
-    axis.plot([right - length, right], [low, low], color="white", linewidth=1.4, solid_capstyle="butt")
-    axis.text(
-        right - length / 2,
-        low - down * 0.015,
-        f"{_SCALE_MM:g} mm",
-        color="white",
-        fontsize=5.5,
-        ha="center",
-        va="bottom",
-    )
+    for colour, thickness in (("black", 2.6), ("white", 1.4)):  # seen on bone too
+        axis.plot([right - length, right], [low, low], color=colour, linewidth=thickness, solid_capstyle="butt")
+    box = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 0.8}
+    middle, above = right - length / 2, low - down * 0.022
+    axis.text(middle, above, f"{_SCALE_MM:g} mm", color="white", fontsize=5.5, ha="center", va="bottom", bbox=box)
     axis.set_xlim(-0.5, across - 0.5)
     axis.set_ylim(down - 0.5, -0.5)
 
 
 def _draw_solids(axes: Sequence[Any], row: CaseRow) -> None:
-    for axis, solid in zip(axes[1:], [row.solid, *(panel.solid for panel in row.panels)], strict=True):
-        if solid is not None:
-            axis.imshow(solid.picture, aspect="equal", interpolation="bilinear")
+    solids = [row.solid, *(panel.solid for panel in row.panels)]
+    shown = np.logical_or.reduce([one.picture[..., 3] > 0 for one in solids if one is not None])
+    down, across = (np.flatnonzero(shown.any(axis=1 - axis)) for axis in (0, 1))
+    if down.size:
+        inside = np.s_[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+        for axis, solid in zip(axes[1:], solids, strict=True):
+            if solid is not None:
+                axis.imshow(solid.picture[inside], aspect="equal", interpolation="bilinear")
     for axis in axes:
         axis.set_axis_off()
-    seen = "3-D, seen from\nthe front, left\nand above" if row.solid is not None else ""
-    axes[0].text(0.5, 0.5, seen, transform=axes[0].transAxes, fontsize=6.5, color=_INK, ha="center", va="center")
+    about = "3-D from the front,\nleft and above;\nerrors where the masks\ndo not touch"
+    axes[0].text(0.5, 0.5, about, transform=axes[0].transAxes, fontsize=6.5, color=_INK, ha="center", va="center")
 
 
-def _legend(figure: Any, overlay: str, window_hu: tuple[float, float] | None) -> None:
+def _legend(figure: Any, overlay: str, window_hu: tuple[float, float] | None, three_d: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    named = {REFERENCE: "reference", HIT: "true positive", EXTRA: "false positive", MISSED: "false negative"}
+    handles: list[Any] = []
     if overlay == "outlines":
-        handles: list[Any] = [
-            Line2D([], [], color=REFERENCE, label="reference"),
-            Line2D([], [], color=EXTRA, label="prediction"),
-        ]
-    else:
-        named = {REFERENCE: "reference", HIT: "true positive", EXTRA: "false positive", MISSED: "false negative"}
-        handles = [Patch(facecolor=colour, label=label) for colour, label in named.items()]
+        edges = {REFERENCE: "reference", EXTRA: "prediction"}
+        handles += [Line2D([], [], color=colour, label=label) for colour, label in edges.items()]
+    if overlay == "errors" or three_d:
+        in_3d = " (3-D)" if overlay == "outlines" else ""
+        handles += [Patch(facecolor=colour, label=label + in_3d) for colour, label in named.items()]
     if window_hu is not None:
         handles.append(Patch(facecolor="none", label=f"window {window_hu[0]:g} to {window_hu[1]:g} HU"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=6.5,
-                  labelcolor=_INK, handlelength=1.2, handleheight=0.8, columnspacing=1.2)  # fmt: skip
+    columns = min(len(handles), 5 if overlay == "errors" else 4)
+    small = {"fontsize": 6.5, "labelcolor": _INK, "handlelength": 1.2, "handleheight": 0.8, "columnspacing": 1.2}
+    figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, **small)
 
 
 def _short(name: str, side_in: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ from scipy import ndimage
 Voxels = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
-STEP_MM = 1.0
+STEP_MM = 1.25
+_SURFACE = 0.4  # where between inside and outside a surface lies; thin sheets stay whole
 _AZIMUTH_DEG, _ELEVATION_DEG = 35.0, -25.0  # rays go to the right, back and down
 _LIGHT = np.array([-0.4, -0.5, 0.77])
 
@@ -24,8 +26,8 @@ class Solid:
     picture: Floats
 
 
-def render(classes: Mapping[str, Voxels], spacing_mm: Sequence[float], outline: Voxels | None = None) -> Solid:
-    """Return masks as solids, each in its colour, inside the faint shape of `outline` (the head).
+def render(classes: Mapping[str, Voxels], spacing_mm: Sequence[float], behind: Solid | None = None) -> Solid:
+    """Return masks as solids, each in its colour, before the faint shape of the head.
 
     Parallel rays come from the front, left and above; each shows the first voxel that it hits, shaded by how its
     surface stands to the light.
@@ -33,28 +35,38 @@ def render(classes: Mapping[str, Voxels], spacing_mm: Sequence[float], outline: 
     Args:
         classes: disjoint masks by colour ("#rrggbb"), of one shape; x grows to the left, y to the back, z upwards.
         spacing_mm: of the three axes.
-        outline: the head, or None.
+        behind: what `backdrop` made of the head of the same shape, or None.
     """
     shapes = list(classes.values())
     labels = np.zeros(shapes[0].shape, dtype=np.uint8)
     for number, mask in enumerate(shapes, start=1):
         labels[mask] = number
-    rays = _rotated(labels, spacing_mm)
-    picture = np.zeros((rays.shape[2], rays.shape[0], 4))
-    if outline is not None:
-        head = np.asarray(_rotated(outline.astype(np.uint8), spacing_mm) > 0)
-        _paint(picture, np.asarray(head.any(axis=1)), _shade(head), (0.72, 0.74, 0.77), opacity=0.35)
-    hit = rays > 0
-    seen = hit.any(axis=1)
-    first = np.take_along_axis(rays, hit.argmax(axis=1)[:, None, :], axis=1)[:, 0, :]
-    shade = _shade(hit)
+    rays = _rotated(labels, spacing_mm, order=0)
+    hit = np.asarray((_rotated((labels > 0).astype(np.float32), spacing_mm, order=1) > _SURFACE) | (rays > 0))
+    near = np.where(rays > 0, rays, ndimage.maximum_filter(rays, 3))
+    first = np.take_along_axis(near, hit.argmax(axis=1)[:, None, :], axis=1)[:, 0, :]
+    picture = np.zeros((rays.shape[2], rays.shape[0], 4)) if behind is None else behind.picture.copy()
+    shade, seen = _shade(hit), np.asarray(hit.any(axis=1))
     for number, colour in enumerate(classes, start=1):
         rgb = tuple(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
         _paint(picture, seen & (first == number), shade, rgb, opacity=1.0)
     return Solid(picture=picture)
 
 
-def _rotated(labels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt.NDArray[np.uint8]:
+def beyond_one_voxel(mask: Voxels, other: Voxels) -> Voxels:
+    """Return what of a mask does not touch the other mask, edges and corners included: more than a blurred edge."""
+    return np.asarray(mask & ~ndimage.binary_dilation(other, np.ones((3, 3, 3))))
+
+
+def backdrop(head: Voxels, spacing_mm: Sequence[float]) -> Solid:
+    """Return a head as a faint shape, to stand behind what `render` draws."""
+    inside = np.asarray(_rotated(head.astype(np.float32), spacing_mm, order=1) > 0.5)
+    picture = np.zeros((inside.shape[2], inside.shape[0], 4))
+    _paint(picture, np.asarray(inside.any(axis=1)), _shade(inside), (0.72, 0.74, 0.77), opacity=0.4)
+    return Solid(picture=picture)
+
+
+def _rotated(labels: npt.NDArray[Any], spacing_mm: Sequence[float], *, order: int) -> npt.NDArray[Any]:
     """Return the labels on a grid of STEP_MM whose axes are: across the picture, along the ray, up the picture."""
     spacing = np.asarray(spacing_mm, dtype=np.float64)
     azimuth, elevation = np.deg2rad(_AZIMUTH_DEG), np.deg2rad(_ELEVATION_DEG)
@@ -71,8 +83,8 @@ def _rotated(labels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt.
     size = np.ceil((np.abs(corners @ rotation).max(axis=0) * 2) / STEP_MM).astype(int) + 1
     matrix = np.diag(1 / spacing) @ rotation * STEP_MM
     offset = (np.asarray(labels.shape) - 1) / 2 - matrix @ ((size - 1) / 2)
-    found: npt.NDArray[np.uint8] = ndimage.affine_transform(
-        labels, matrix, offset=offset, output_shape=tuple(size), order=0, mode="constant", cval=0, prefilter=False
+    found: npt.NDArray[Any] = ndimage.affine_transform(
+        labels, matrix, offset=offset, output_shape=tuple(size), order=order, mode="constant", cval=0, prefilter=False
     )
     return found
 
@@ -82,7 +94,7 @@ def _shade(hit: Voxels) -> Floats:
     depth = np.where(hit.any(axis=1), hit.argmax(axis=1), hit.shape[1]).astype(np.float64)
     smooth = ndimage.gaussian_filter(np.minimum(depth, depth.min() + 200), 1.2)
     across, up = np.gradient(smooth)
-    normal = np.stack([-across, -np.ones_like(across), -up], axis=-1)
+    normal = np.stack([across, -np.ones_like(across), up], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     bright: Floats = 0.35 + 0.65 * np.clip(normal @ (_LIGHT / np.linalg.norm(_LIGHT)), 0, 1)
     return bright

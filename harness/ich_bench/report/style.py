@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from ich_bench.errors import IchBenchError
 
@@ -115,9 +115,9 @@ def drawing() -> Any:
     return library.rc_context({**library.rcParamsDefault, "backend": "agg", **_RC})
 
 
-def new_figure(width_in: float, height_in: float) -> Any:
+def new_figure(width_in: float, height_in: float, layout: Literal["constrained"] | None = "constrained") -> Any:
     """Return an empty figure in inches that no window and no global list knows of."""
     matplotlib()
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return Figure(figsize=(width_in, height_in), layout=layout)
