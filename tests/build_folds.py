@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
+from ich_bench.phantom.plan import planned
+
 ROOT = Path(__file__).parents[1] / "harness" / "ich_bench"
 
 # The ids of PhysioNet's ct-ich 1.3.1, and which of them its tables and masks say bleed: 36, as in Hssayeni 2020.
@@ -75,10 +77,7 @@ def build() -> dict[str, bytes]:
         **_instance2022(),
         "cq500-negative/external.csv": _folds([(f"CQ500-CT-{n}", 0) for n in sorted(map(int, CQ500_NEGATIVE.split()))]),
     }
-    heads = ROOT / "phantom" / "phantom_mini_heads.csv"
-    if heads.is_file():
-        files |= _phantom_mini(heads)
-    return files
+    return files | _drawn()
 
 
 def _seg_cq500() -> dict[str, bytes]:
@@ -125,16 +124,19 @@ def _instance2022() -> dict[str, bytes]:
     }
 
 
-def _phantom_mini(heads: Path) -> dict[str, bytes]:
-    with heads.open(newline="") as table:
-        facts = sorted(csv.DictReader(table), key=lambda row: row["case_id"])
-    cases = [row["case_id"] for row in facts]
-    ich = [row["has_ich"].casefold() in {"1", "true"} for row in facts]
-    official = _stratified(ich, 4, seed=42)
-    return {
-        "phantom-mini/cv4.csv": _folds(zip(cases, official, strict=True)),
-        "phantom-mini/cv4.budgets.csv": _budgets("phantom-mini", cases, ich, official),
-    }
+def _drawn() -> dict[str, bytes]:
+    """Return the files of the drawn datasets: who is ill, and of which site, is planned before anything is drawn."""
+    mini, heads = planned("phantom-mini"), planned("phantom")
+    four = _stratified([head.has_ich for head in mini], 4, seed=42)
+    five = _stratified([2 * "abc".index(head.site) + head.has_ich for head in heads], 5, seed=42)
+    files = {"phantom/by-site.csv": _folds((head.case_id, "abc".index(head.site)) for head in heads)}
+    for name in ("phantom-dev", "phantom-test"):
+        files[f"{name}/external.csv"] = _folds((head.case_id, 0) for head in planned(name))
+    for name, plan, folds in (("phantom-mini/cv4", mini, four), ("phantom/cv5", heads, five)):
+        cases, ich = [head.case_id for head in plan], [head.has_ich for head in plan]
+        files[f"{name}.csv"] = _folds(zip(cases, folds, strict=True))
+        files[f"{name}.budgets.csv"] = _budgets(name.split("/")[0], cases, ich, folds)
+    return files
 
 
 def _repeats(dataset: str, cases: Sequence[str], strata: Sequence[int]) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 from ich_bench.datasets import load_dataset
 from ich_bench.downloads.export import export
 from ich_bench.phantom.layouts import hssayeni, instance2022, seg_cq500
-from ich_bench.phantom.mini import phantom_mini
+from ich_bench.phantom.library import home
 from ich_bench.runs.evaluation import evaluate
 
 # Masks of 0/255 and empty ones; sheared CTs and masks on another affine; axes stored to the left and back; drawn heads.
@@ -19,7 +19,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "hssayeni": hssayeni.write,
     "seg-cq500": seg_cq500.write,
     "instance2022": instance2022.write,
-    "phantom-mini": lambda _: phantom_mini(),
+    "phantom-mini": lambda _: home("phantom-mini"),
 }
 
 

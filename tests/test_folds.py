@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from itertools import pairwise, product
@@ -17,10 +16,11 @@ from ich_bench.errors import UsageError
 from ich_bench.folds import BUDGETS, DRAWS, budget_sha256, load_budget, load_scheme, schemes_of
 from ich_bench.folds.slices import deal_slices
 from ich_bench.folds.table import SCHEMES
+from ich_bench.phantom.plan import RECIPES, planned
 
 HERE = Path(build_folds.ROOT) / "folds"
 ALL = [(dataset, name) for dataset, schemes in SCHEMES.items() for name in schemes]
-BUDGETED = ["seg-cq500", "hssayeni", "instance2022", "phantom-mini"]
+BUDGETED = ["seg-cq500", "hssayeni", "instance2022", "phantom", "phantom-mini"]
 
 # A changed fold file is a new scheme under a new name, never an edit.
 FROZEN = {
@@ -39,8 +39,13 @@ FROZEN = {
     "instance2022/cv5-r4.csv": "b9d3e8b4cc3f235636572e1bdf3e02645e8688a8075dae1a297633941ce972fa",
     "instance2022/cv5.budgets.csv": "d863f104cb6ea6dbca406a57260591bf97441bcbe53c2238318ad9fb600646e8",
     "instance2022/cv5.csv": "483973c0ef2bbaabf0ed5bf4986faa83ba7fdd1640bd26e573c6af2891973d6d",
+    "phantom-dev/external.csv": "a74184eaf4db53f8b38ea23801abae86d7416601fab1047c0d2c65e6d685b769",
     "phantom-mini/cv4.budgets.csv": "0eefa722e8d49adc2c77808aea116c81f31adc0d143a3a28caab9e8d9da63df3",
     "phantom-mini/cv4.csv": "36c91d048c5042da22ff43970371388f60f08d7cce7821667a27767b2dbf2693",
+    "phantom-test/external.csv": "8a45d187b9860d2c1fb9d4f867b49d4e63e05e71d808d87bcc66e370a9c7be12",
+    "phantom/by-site.csv": "68942dd777223f4e5bf80d97a225a8f4da47da9ea3bb5ff55abd9a7894762db7",
+    "phantom/cv5.budgets.csv": "f041a50681c0b78588d73877e53989c52f2fae10f57fb17908ed9c6fa47d17f8",
+    "phantom/cv5.csv": "8ee4b785c2737019bea224e68cba7185ec99374f08ffa757347477d3a84a6a44",
     "seg-cq500/cv5-r1.csv": "d4b3eba46d483d15dac8ba6b20471987dfd4c3d6efb4f304bb57a8bf29a95f67",
     "seg-cq500/cv5-r2.csv": "4fc48c8653880581cda719e0d096611f66ee6dc2477e6a2489c13d884b1ee704",
     "seg-cq500/cv5-r3.csv": "8d74a790cedb33bb3d8f020bbd02c846dfd3e2b407e5a69fbac57d356a115202",
@@ -106,7 +111,10 @@ def test_each_case_is_tested_once_or_in_all_other_folds_where_a_fold_is_what_is_
 
 
 def test_the_official_scheme_is_the_one_of_the_protocol_and_comes_first() -> None:
-    assert [schemes_of(dataset)[0] for dataset in SCHEMES] == ["cv5", "cv10", "cv5", "external", "cv4"]
+    assert [schemes_of(dataset)[0] for dataset in SCHEMES] == [
+        *("cv5", "cv10", "cv5", "external"),
+        *("cv5", "external", "external", "cv4"),
+    ]
     assert load_scheme("hssayeni").name == "cv10"
 
 
@@ -154,6 +162,18 @@ def test_the_repeated_splits_spread_every_stratum_over_the_folds_and_differ_from
             assert max(per_fold.values()) - min(per_fold.get(fold, 0) for fold in range(5)) <= 1
         others = [load_scheme(dataset, f"cv5-r{other}").rows for other in (1, 2, 3, 4) if other != number]
         assert scheme.rows not in others
+
+
+def test_each_fold_of_phantom_tests_the_same_mix_of_sites_and_of_ill_and_healthy_heads() -> None:
+    # a 15 + 5, b 10 + 10, c 15 + 5: a fifth of each
+    plan = {head.case_id: head for head in planned("phantom")}
+    scheme = load_scheme("phantom")
+    for fold in scheme.folds:
+        mix = Counter((plan[case].site, plan[case].has_ich) for case in scheme.test_cases(fold))
+        ill, healthy = ({site: mix[site, flag] for site in "abc"} for flag in (True, False))
+        assert (ill, healthy) == ({"a": 3, "b": 2, "c": 3}, {"a": 1, "b": 2, "c": 1})
+    by_site = load_scheme("phantom", "by-site")
+    assert [{plan[case].site for case in by_site.test_cases(fold)} for fold in by_site.folds] == [{"a"}, {"b"}, {"c"}]
 
 
 def test_only_wangs_slices_are_marked_leaky_and_only_lf20_trains_on_its_fold() -> None:
@@ -223,9 +243,8 @@ def _sha256(path: Path) -> str:
 def _ich(dataset: str) -> set[str]:
     if dataset == "hssayeni":
         return {f"{number:03}" for number in build_folds.HSSAYENI_ICH}
-    if dataset == "phantom-mini":
-        with (build_folds.ROOT / "phantom" / "phantom_mini_heads.csv").open(newline="") as table:
-            return {row["case_id"] for row in csv.DictReader(table) if row["has_ich"] == "1"}
+    if dataset in RECIPES:
+        return {head.case_id for head in planned(dataset) if head.has_ich}
     return {row.case_id for row in load_scheme(dataset).rows}
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 
 from ich_bench.cases import SUBTYPES
-from ich_bench.datasets import phantom_mini as dataset
-from ich_bench.errors import IchBenchError, UsageError
-from ich_bench.phantom import mini
+from ich_bench.errors import UsageError
 from ich_bench.phantom.chance import normals
 from ich_bench.phantom.draw import draw
 from ich_bench.phantom.head import Head
 from ich_bench.phantom.scanner import Scan, draw_scan
-from ich_bench.volume import open_mask, read_ct
 
 
 @cache
@@ -136,130 +129,3 @@ def test_an_unknown_bleed_and_a_grid_that_shows_nothing_are_refused_in_words() -
     coarse = Scan(shape=(2, 2, 1), spacing_mm=(110.0, 110.0, 5.0))
     with pytest.raises(UsageError, match="too coarse"):
         draw("x", np.random.default_rng(0), bleeds=("sah",), scan=coarse)
-
-
-def test_phantom_mini_lists_eight_heads_with_ich_of_every_subtype_and_four_healthy() -> None:
-    rows = mini.read_table(mini.FROZEN)
-    assert list(rows) == [f"phantom-mini-{number:03}" for number in range(12)]
-    assert sum(row["has_ich"] == "1" for row in rows.values()) == 8
-    assert all(sum(row[subtype] == "1" for row in rows.values()) >= 1 for subtype in SUBTYPES)
-    assert max(sum(row[subtype] == "1" for subtype in SUBTYPES) for row in rows.values()) == 2
-    for row, bleeds in zip(rows.values(), mini.BLEEDS, strict=True):
-        assert row["patient_id"] == row["case_id"]
-        assert {subtype for subtype in SUBTYPES if row[subtype] == "1"} == set(bleeds)
-
-
-def test_a_drawn_mini_head_has_the_frozen_hashes() -> None:
-    # Float64 throughout and rounding to int16: both hashes hold across machines. A mismatch means that the heads
-    # changed: raise PHANTOM_MINI_VERSION.
-    frozen = mini.read_table(mini.FROZEN)["phantom-mini-001"]
-    assert mini.row_of(mini.mini_head(1)) == frozen
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    seen: list[tuple[int, int]] = []
-    folder = mini.phantom_mini(tmp_path_factory.mktemp("mini") / "heads", lambda *at: seen.append(at))
-    assert seen == [(n, 12) for n in range(1, 13)]
-    return folder
-
-
-@pytest.mark.slow
-def test_all_twelve_are_the_frozen_ones_and_their_files_hold_what_the_table_says(made: Path) -> None:
-    assert (made / mini.TABLE).read_bytes() == mini.FROZEN.read_bytes()
-    found = dataset.find(made)
-    assert list(found.cases) == list(mini.CASES)
-    assert found.notes == ()
-    for case in found.cases.values():
-        assert case.ct is not None
-        assert case.reference is not None
-        mask, ct = open_mask(case.reference), read_ct(case.ct)
-        cavity = open_mask(made / "cavity" / case.ct.name).voxels()
-        assert mask.geometry.affine == ct.geometry.affine
-        assert bool(mask.voxels().any()) is any((case.subtypes or {}).values())
-        assert not (mask.voxels() & ~cavity).any()
-        affine = nib.load(case.ct).affine
-        assert np.allclose(affine, ct.geometry.matrix)
-    shears = [read_ct(case.ct).geometry.shear_deg > 1 for case in found.cases.values() if case.ct]
-    assert sum(shears) == 4
-
-
-@pytest.mark.slow
-def test_a_simple_threshold_finds_the_bleeds_only_partly(made: Path) -> None:
-    scores = []
-    for case_id, row in mini.read_table(made / mini.TABLE).items():
-        hu = read_ct(made / "ct" / f"{case_id}.nii.gz").hu
-        reference = open_mask(made / "masks" / f"{case_id}.nii.gz").voxels()
-        found = (hu >= 50) & (hu <= 90) & open_mask(made / "cavity" / f"{case_id}.nii.gz").voxels()
-        if row["has_ich"] == "1":
-            scores.append(2 * (found & reference).sum() / (found.sum() + reference.sum()))
-        else:
-            assert found.any()  # sinus, calcium, partial volume: look-alikes
-    assert 0.1 < np.mean(scores) < 0.75
-    assert min(scores) < 0.25  # a subdural bleed as dense as brain
-
-
-@pytest.mark.slow
-def test_what_is_there_is_not_drawn_again_and_a_lost_file_is(made: Path) -> None:
-    kept, lost = made / "ct" / "phantom-mini-000.nii.gz", made / "ct" / "phantom-mini-001.nii.gz"
-    before, content = kept.stat().st_mtime_ns, lost.read_bytes()
-    lost.unlink()
-    assert mini.phantom_mini(made) == made
-    assert lost.read_bytes() == content
-    assert kept.stat().st_mtime_ns == before
-
-
-@pytest.fixture
-def two_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small heads instead of twelve."""
-    monkeypatch.setattr(mini, "CASES", mini.CASES[:2])
-    small = {number: head(mini.BLEEDS[number], seed=5 + number) for number in (0, 1)}
-    named = {
-        number: Head(**{**vars(one), "case_id": mini.CASES[number], "patient_id": mini.CASES[number]})
-        for number, one in small.items()
-    }
-    monkeypatch.setattr(mini, "mini_head", named.__getitem__)
-
-
-@pytest.mark.usefixtures("two_heads")
-def test_two_at_once_make_one_whole_folder_and_leave_nothing_beside_it(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        folders = list(pool.map(lambda _: mini.phantom_mini(tmp_path / "cache" / "heads"), range(4)))
-    assert set(folders) == {tmp_path / "cache" / "heads"}
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["heads"]
-    assert len(list(folders[0].rglob("*.nii.gz"))) == 6
-
-
-@pytest.mark.usefixtures("two_heads")
-def test_the_heads_lie_in_the_cache_folder_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ICH_BENCH_CACHE", str(tmp_path))
-    assert dataset.home() == tmp_path / "phantom-mini-v1"
-
-
-@pytest.mark.usefixtures("two_heads")
-def test_another_folder_s_content_is_never_touched(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(IchBenchError, match="holds something else already"):
-        mini.phantom_mini(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-@pytest.mark.usefixtures("two_heads")
-def test_heads_that_differ_and_files_that_are_gone_are_noted(tmp_path: Path) -> None:
-    folder = mini.phantom_mini(tmp_path / "heads")
-    (folder / "masks" / "phantom-mini-000.nii.gz").unlink()
-    found = dataset.find(folder)
-    assert list(found.cases) == ["phantom-mini-001"]
-    assert [(note.where, note.what.split(":")[0]) for note in found.notes] == [
-        ("phantom-mini-000", "has no masks/phantom-mini-000.nii.gz."),
-        ("phantom-mini-001", "heads differ"),
-    ]
-    shutil.rmtree(folder)
-    folder.mkdir()
-    assert dataset.find(folder).cases == {}
-
-
-def test_a_table_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / mini.TABLE).write_text("case_id\nphantom-mini-000\n", encoding="utf-8")
-    with pytest.raises(IchBenchError, match="not the table of drawn heads"):
-        dataset.find(tmp_path)

@@ -1,4 +1,4 @@
-"""The verbs about data: datasets, prepare, folds, export, phantom."""
+"""The verbs about data: datasets, prepare, folds, export."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import typer
 
 from ich_bench.cli import console
 from ich_bench.cli.app import AsJson, Data, DatasetId, SchemeOpt, app
-
-phantom = typer.Typer(help="Drawn heads: no patient is involved.", no_args_is_help=True)
-app.add_typer(phantom, name="phantom")
 
 
 @app.command()
@@ -92,18 +89,3 @@ def export(
         return
     console.data(f"{made.folder}  {len(made.files)} files")
     console.talk_list("notes:", made.notes)
-
-
-@phantom.command("make")
-def phantom_make(
-    dataset: Annotated[str, typer.Argument(help="phantom-mini.")] = "phantom-mini",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: the cache folder.")] = None,
-) -> None:
-    """Draw the heads of a phantom dataset and print where they lie."""
-    from ich_bench.errors import UsageError
-    from ich_bench.phantom.mini import phantom_mini
-
-    if dataset != "phantom-mini":
-        raise UsageError(f"there is no phantom dataset {dataset!r}. Known: phantom-mini.")
-    with console.progress("drawing heads") as tick:
-        console.data(str(phantom_mini(out, progress=tick)))

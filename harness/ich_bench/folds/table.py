@@ -62,5 +62,15 @@ SCHEMES: dict[str, dict[str, SchemeFacts]] = {
         **_repeats("lesion-volume tertile × slice thickness (5.0 mm or other)"),
     },
     "cq500-negative": {"external": _ALL},
+    "phantom": {
+        "cv5": SchemeFacts(about="Five folds stratified on ICH × site, shuffled, seed 42."),
+        "by-site": SchemeFacts(
+            about="Three folds, one a site: fold 0 tests site a, 1 site b, 2 site c; trained on the other two."
+        ),
+    },
+    "phantom-dev": {
+        "external": SchemeFacts(about="Every head is tested, in fold 0; for tuning, never for a reported score.")
+    },
+    "phantom-test": {"external": _ALL},
     "phantom-mini": {"cv4": SchemeFacts(about="Four folds stratified on ICH, shuffled, seed 42.")},
 }
