@@ -112,8 +112,10 @@ def read(tables: Any, folder: Path) -> tuple[tuple[ScoreFile, ...], list[Problem
         if faults:
             problems += faults
             continue
-        kept = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
-        files.append(ScoreFile(path=folder / kept.pop("file"), **kept))
+        kept: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in table.items() if name != "file"
+        }
+        files.append(ScoreFile(path=folder / table["file"], **kept))
     names = [file.path.name for file in files]
     problems += [_fault(where, f"names {name} twice.") for name in sorted(set(names)) if names.count(name) > 1]
     return tuple(files), problems
@@ -125,7 +127,7 @@ def _faults(table: Mapping[str, Any], at: str) -> list[Problem]:
         kind = _TYPES.get(name)
         if kind is None:
             told.append(_fault(at, f"key {printable(name)[:60]!r} is not known. {did_you_mean(name[:60], _TYPES)}"))
-        elif type(value) is not kind or any(type(item) is not _ITEMS[name] for item in value if kind is list):
+        elif type(value) is not kind or (isinstance(value, list) and not _all(value, _ITEMS[name])):
             told.append(_fault(at, f"key {name}: found {allowed.shown(value)}; expected {_kind(name)}."))
         elif name in _HASHES and allowed.sha256(value)[1]:
             told.append(_fault(at, f"key {name}: found {allowed.shown(value)}; expected {allowed.sha256(0)[1]}."))
@@ -146,6 +148,10 @@ def _faults(table: Mapping[str, Any], at: str) -> list[Problem]:
     if not told and card(table["dataset"]).publish == "metrics" and table["published"] != "metrics":
         told.append(_fault(at, f"publishes all of {table['dataset']}'s scores; its card allows metrics only."))
     return told
+
+
+def _all(values: list[Any], kind: type) -> bool:
+    return all(type(item) is kind for item in values)
 
 
 def _kind(name: str) -> str:
