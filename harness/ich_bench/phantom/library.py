@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -144,18 +145,27 @@ def _store(planned_head: PlannedHead, folder: Path) -> None:
     if not missing([planned_head], folder):
         return
     head = planned_head.drawn()
+    aside = folder / f".{head.case_id}.{uuid.uuid4().hex}.part"
+    name = f"{head.case_id}.nii.gz"
     try:
-        _write_volumes(head, folder)
+        write_volumes(head, aside)
+        for kind in VOLUMES:
+            (folder / kind).mkdir(exist_ok=True)
+            (aside / kind / name).replace(folder / kind / name)
         record = {"head": head_row(head), "slices": slice_rows(head)}
         write_aside(folder / _DONE / f"{head.case_id}.json", json.dumps(record, ensure_ascii=False).encode())
-    except IchBenchError as fault:
+    except (OSError, IchBenchError) as fault:
+        told = f"cannot write {folder}: {fault.strerror or fault}." if isinstance(fault, OSError) else str(fault)
         raise IchBenchError(
-            f"{fault} Free space there, or name another folder with -o or ICH_BENCH_CACHE. What was drawn is kept: "
+            f"{told} Free space there, or name another folder with -o or ICH_BENCH_CACHE. What was drawn is kept: "
             "the same command continues."
         ) from fault
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write_volumes(head: Head, folder: Path) -> None:
+def write_volumes(head: Head, folder: Path) -> None:
+    """Write the five volumes of one head below a folder."""
     name, grid = f"{head.case_id}.nii.gz", head.geometry
     write_ct(folder / "ct" / name, head.hu, grid)
     write_mask(folder / "masks" / name, head.reference, grid)
