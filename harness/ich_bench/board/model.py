@@ -215,8 +215,9 @@ class CaseScores:
 class Efficiency:
     """Dice on `ich` of one row trained on one budget: `share` in percent of each fold's training patients.
 
-    `patients` is the mean number of annotated training patients over the folds, `annotated_ml` the mean mL of
-    reference in them; NaN where not known here. `draw` is None for a row trained on everything.
+    `patients` is the mean number of annotated training patients over the folds, `slices` the mean number of their
+    slices with hemorrhage, `annotated_ml` the mean mL of reference in them; NaN where not known here. `draw` is None
+    for a row trained on everything.
     """
 
     slug: str
@@ -225,6 +226,7 @@ class Efficiency:
     share: float
     draw: int | None
     patients: float
+    slices: float
     annotated_ml: float
     dice: Standing
 

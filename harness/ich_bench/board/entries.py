@@ -1,0 +1,224 @@
+"""Which score files may stand on one board, and which row is made of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ich_bench.board.align import Scored, on_cases, scored
+from ich_bench.board.model import Kind
+from ich_bench.errors import InputError, Problem
+from ich_bench.escape import printable
+from ich_bench.folds import load_scheme
+from ich_bench.submissions.model import ScoreFile, Submission
+
+KINDS: Mapping[str, Kind] = {"method": "measured", "calibration": "calibration", "ceiling": "ceiling"}
+_NAMED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One score file with its values: `runs` holds one `Scored` a training budget, all the data (None) first."""
+
+    slug: str
+    submission: Submission
+    file: ScoreFile
+    runs: tuple[Scored, ...]
+    reason: str = ""
+    superseded: bool = False
+    earlier: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        """Return whether this is a method, or a row that shows where bottom and top are."""
+        return KINDS.get(self.submission.manifest.kind, "measured")
+
+    @property
+    def full(self) -> Scored | None:
+        """Return the run on all the training data, None where only budgets were scored."""
+        return next((run for run in self.runs if run.budget is None), None)
+
+    @property
+    def run(self) -> Scored:
+        """Return the run on all the training data; ValueError where there is none (`full` is None)."""
+        if self.full is None:
+            raise ValueError(f"{self.slug} holds training budgets only")
+        return self.full
+
+    @property
+    def ranked(self) -> bool:
+        """Return whether the entry belongs to the family that is tested."""
+        return self.kind == "measured" and not self.reason and self.full is not None
+
+
+def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str]) -> tuple[Entry, ...]:
+    """Return an entry a score file, with the reason why it is not ranked ("" where it is).
+
+    The files must be of one dataset, scheme, profile and suite (`check_together`). InputError where two of them were
+    scored against different references.
+    """
+    slugs = _slugs([submission for submission, _ in files])
+    made = [
+        Entry(slug=slug, submission=submission, file=file, runs=tuple(scored(file.table(), file.profile)))
+        for slug, (submission, file) in zip(slugs, files, strict=True)
+    ]
+    _check_cases(made, cases)
+    check_heads(made, cases)
+    return _without_older([replace(entry, reason=_reason(entry, cases)) for entry in made])
+
+
+def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:
+    """Raise InputError where score files differ in suite, profile, folds or dataset; every such file is named."""
+    told: list[Problem] = []
+    for what, values in (
+        ("suite", [str(file.suite) for _, file in files]),
+        ("profile", [file.profile for _, file in files]),
+        ("fold file", [file.fold_sha256[:12] for _, file in files]),
+        ("dataset sha256", [file.dataset_sha256[:12] if file.status != "partial" else "" for _, file in files]),
+    ):
+        groups: dict[str, list[str]] = {}
+        for value, (submission, _) in zip(values, files, strict=True):
+            if value:
+                groups.setdefault(value, []).append(_where(submission))
+        if len(groups) > 1:
+            told += [
+                Problem(where=f"{what} {printable(value)}:", what=_listed(names))
+                for value, names in sorted(groups.items())
+            ]
+    if told:
+        mend = "Name one profile with --profile, or score the predictions again so that all agree."
+        raise InputError(
+            f"these scores of {files[0][1].dataset} were made in different ways and cannot be ranked together. {mend}",
+            told,
+        )
+
+
+def check_heads(made: Sequence[Entry], cases: Sequence[str]) -> None:
+    """Raise InputError where two files disagree about a reference: hemorrhage, its voxels, or the grid's."""
+    first: dict[str, tuple[str, tuple[float, ...]]] = {}
+    problems: list[Problem] = []
+    for entry in made:
+        for run in entry.runs:
+            facts = np.vstack([run.has_ich.astype(np.float64), run.voxels])
+            for case_id, seen in zip(run.cases, facts.T.tolist(), strict=True):
+                slug, known = first.setdefault(case_id, (entry.slug, tuple(seen)))
+                if any(a != b and not (np.isnan(a) or np.isnan(b)) for a, b in zip(known, seen, strict=True)):
+                    problems.append(
+                        Problem(
+                            where=f"{printable(entry.slug)}, {case_id}",
+                            what=f"has another reference than in {printable(slug)}.",
+                            mend="Was it scored against another version of the dataset?",
+                        )
+                    )
+                elif any(np.isnan(known)):
+                    first[case_id] = (
+                        entry.slug,
+                        tuple(b if np.isnan(a) else a for a, b in zip(known, seen, strict=True)),
+                    )
+    if problems:
+        more = [Problem(where="…", what=f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
+        raise InputError("these scores are about different heads", [*problems[:_NAMED], *more])
+
+
+def case_order(dataset: str, scheme: str) -> tuple[str, ...]:
+    """Return the cases of a fold scheme in fold-file order."""
+    return tuple(row.case_id for row in load_scheme(dataset, scheme).rows)
+
+
+def _check_cases(made: Sequence[Entry], cases: Sequence[str]) -> None:
+    known = set(cases)
+    problems = []
+    for entry in made:
+        strange = sorted({case_id for run in entry.runs for case_id in run.cases} - known)
+        if strange:
+            problems.append(
+                Problem(
+                    where=printable(entry.slug),
+                    what=f"holds {len(strange)} case(s) that {entry.file.dataset}/{entry.file.scheme} does not have: "
+                    f"{', '.join(printable(one) for one in strange[:_NAMED])}{' …' if len(strange) > _NAMED else ''}.",
+                    mend="Score the predictions again with the dataset's own case ids.",
+                )
+            )
+    if problems:
+        raise InputError("these scores are not about the cases of the board", problems)
+
+
+def _reason(entry: Entry, cases: Sequence[str]) -> str:
+    """Return why an entry is not ranked, in words; that of the profile is the whole board's, not the entry's."""
+    file = entry.file
+    reasons = [one for one in entry.submission.why_unranked(file) if one != f"profile {file.profile}"]
+    full = entry.full
+    if full is None:
+        reasons.append("training budgets only")
+    elif set(full.cases) != set(cases) and file.status == "complete":
+        reasons.append(f"{len(full.cases)} of {len(cases)} cases")
+    elif full.missing.any() and file.status == "complete":
+        reasons.append("masks are missing")
+    return "; ".join(reasons)
+
+
+def _without_older(made: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries with the older ones of a team and method marked; the newest alone can be ranked.
+
+    Older is what another names in `supersedes`, else the lower version, else (an unsubmitted run is newest) the slug
+    that comes first.
+    """
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in made:
+        if entry.kind == "measured":
+            groups.setdefault((entry.submission.manifest.team, entry.submission.manifest.method_id), []).append(entry)
+    newest: dict[str, int] = {}
+    for group in groups.values():
+        named = {one.submission.manifest.supersedes for one in group}
+        able = [one for one in group if one.ranked] or group
+        able = [one for one in able if one.submission.slug not in named or not one.submission.submitted] or able
+        newest[max(able, key=_age).slug] = len(group) - 1
+    marked = []
+    for entry in made:
+        if entry.kind != "measured" or entry.slug in newest:
+            marked.append(replace(entry, earlier=newest.get(entry.slug, 0)))
+        else:
+            reason = "; ".join(part for part in (entry.reason, "superseded by a newer submission") if part)
+            marked.append(replace(entry, superseded=True, reason=reason))
+    return tuple(marked)
+
+
+def _age(entry: Entry) -> tuple[bool, list[tuple[int, str]], str]:
+    parts = re.findall(r"[0-9]+|[^0-9.]+", entry.submission.manifest.version)
+    version = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return not entry.submission.submitted, version, entry.slug
+
+
+def _slugs(submissions: Sequence[Submission]) -> list[str]:
+    """Return a name a row: the slug, told apart where an unsubmitted run is called like another."""
+    taken: set[str] = set()
+    names = {}
+    order = sorted(range(len(submissions)), key=lambda one: (not submissions[one].submitted, one))
+    for place in order:
+        slug, number = submissions[place].slug, 2
+        while slug in taken:
+            slug, number = f"{submissions[place].slug} ({number})", number + 1
+        taken.add(slug)
+        names[place] = slug
+    return [names[place] for place in range(len(submissions))]
+
+
+def _where(submission: Submission) -> str:
+    return printable(submission.slug if submission.submitted else str(submission.folder))
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:_NAMED]) + (f" … ({len(shown)} in all)" if len(shown) > _NAMED else "")
+
+
+def on_board(entries: Sequence[Entry], cases: Sequence[str], metric: str) -> np.ndarray:
+    """Return a metric of every entry's full run as an array (cases, entries), NaN where it has no value."""
+    columns = [
+        on_cases(run.values[metric], run.cases, cases) if run is not None else np.full(len(cases), np.nan)
+        for run in (entry.full for entry in entries)
+    ]
+    return np.array(columns).T.reshape(len(cases), len(columns))

@@ -1,0 +1,264 @@
+"""`leaderboard` and `overview`: from folders of submissions and unsubmitted runs to boards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ich_bench.board.build import build, case_scores, seed_of
+from ich_bench.board.efficiency import efficiency
+from ich_bench.board.entries import Entry, case_order, check_together, entries
+from ich_bench.board.facts import case_facts
+from ich_bench.board.model import PRIMARY, Board, MacroMean, Overview, Transfer
+from ich_bench.board.pairs import DRAWS
+from ich_bench.cases import Card
+from ich_bench.datasets import DATASETS, card
+from ich_bench.errors import IchBenchError, UsageError, did_you_mean
+from ich_bench.escape import printable
+from ich_bench.folds import load_scheme
+from ich_bench.metrics.profiles import PROFILES, find_profile
+from ich_bench.metrics.suite import SUITE
+from ich_bench.submissions.load import from_run, load_submissions
+from ich_bench.submissions.model import ReportedRow, ScoreFile, Submission
+
+DRAWN = "phantom"  # datasets of this name are drawn: they never enter a mean over datasets
+Folder = str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What may stand on boards: submissions, unsubmitted runs, published rows; `notes` say what could not be used."""
+
+    submissions: tuple[Submission, ...]
+    runs: tuple[Submission, ...]
+    reported: tuple[ReportedRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def leaderboard(
+    dataset: str,
+    *,
+    submissions: Folder | None = None,
+    runs: Sequence[Folder] = (),
+    scheme: str | None = None,
+    profile: str | None = None,
+    metrics: Collection[str] = (),
+    draws: int = DRAWS,
+) -> Board:
+    """Return the ranked board of one dataset.
+
+    Ranks are drawn from the whole board: whoever shows a part of it keeps them. The same files give the same board,
+    whatever their order: all draws start from dataset, suite and folds (`Board.seed`).
+
+    Args:
+        dataset: One of the datasets that are scored.
+        submissions: The folder of submissions; else $ICH_BENCH_SUBMISSIONS, ./submissions, the checkout's own.
+        runs: Output folders of `evaluate` to show in their place, badged "not submitted".
+        scheme: The fold scheme, the official one by default; rows of other schemes are counted in `elsewhere`.
+        profile: The profile of the scores; by default the one that all of them have.
+        metrics: Metrics to test beside those that always are, on `ich` and `all`.
+        draws: Sign vectors of each test (fewer for rehearsals only).
+
+    Raises:
+        UsageError: an unknown dataset, scheme, profile or metric.
+        InputError: scores of different suites, profiles, folds or heads, every file named.
+    """
+    about = _known(dataset)
+    sources = gather(submissions=submissions, runs=runs)
+    _check_runs(sources.runs, dataset)
+    return board_of(about, sources, scheme=scheme, profile=profile, metrics=metrics, draws=draws)
+
+
+def overview(
+    *,
+    submissions: Folder | None = None,
+    runs: Sequence[Folder] = (),
+    profile: str | None = None,
+    draws: int = DRAWS,
+) -> Overview:
+    """Return the boards of all datasets under their official schemes, with the macro-mean and train × test.
+
+    Arguments and errors are those of `leaderboard`. The macro-mean is the mean of mean dice on `ich` over the real
+    datasets with ICH, for methods ranked on each of them; drawn heads never enter it.
+    """
+    sources = gather(submissions=submissions, runs=runs)
+    boards = tuple(
+        board_of(card(name), sources, scheme=None, profile=profile, metrics=(), draws=draws)
+        for name in scored_datasets()
+    )
+    return Overview(boards=boards, macro=_macro(boards), transfers=_transfers(boards), notes=sources.notes)
+
+
+def scored_datasets() -> tuple[str, ...]:
+    """Return the datasets that have a board: all but the pools for pre-training, drawn ones last."""
+    names = [name for name in DATASETS if not card(name).pool]
+    return tuple(sorted(names, key=lambda name: (name.startswith(DRAWN), name)))
+
+
+def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) -> Sources:
+    """Return what may stand on boards; a folder of submissions that is named must exist, no other need."""
+    from ich_bench.submissions.reported import load_reported
+
+    try:
+        shelf = load_submissions(submissions)
+    except IchBenchError:
+        if submissions is not None:
+            raise
+        return Sources(submissions=(), runs=tuple(from_run(run) for run in runs), reported=())
+    told = [f"left out: {problem}" for problem in shelf.problems]
+    return Sources(
+        submissions=shelf.submissions,
+        runs=tuple(from_run(run) for run in runs),
+        reported=tuple(load_reported(shelf.folder)),
+        notes=tuple(told),
+    )
+
+
+def board_of(
+    about: Card,
+    sources: Sources,
+    *,
+    scheme: str | None,
+    profile: str | None,
+    metrics: Collection[str],
+    draws: int,
+) -> Board:
+    """Return the board of one dataset from sources that are read already; arguments as in `leaderboard`."""
+    folds = load_scheme(about.id, scheme)
+    files = [
+        (one, file)
+        for one in (*sources.submissions, *sources.runs)
+        for file in one.scores
+        if file.dataset == about.id and (profile is None or file.profile == find_profile(profile).name)
+    ]
+    here = [(one, file) for one, file in files if file.scheme == folds.name]
+    check_together(here)
+    kind = here[0][1].profile if here else profile or "native"
+    _check_metrics(metrics, kind)
+    elsewhere: dict[str, int] = {}
+    for _, file in sorted(files, key=lambda pair: pair[1].scheme):
+        if file.scheme != folds.name:
+            elsewhere[file.scheme] = elsewhere.get(file.scheme, 0) + 1
+    suite = here[0][1].suite if here else SUITE
+    cases = case_order(about.id, folds.name)
+    made = entries(here, cases)
+    facts = _facts(about, made, _dataset_sha256(here))
+    seed = seed_of(about.id, suite, folds.sha256)
+    start = Board(
+        dataset=about.id,
+        title=about.title,
+        suite=suite,
+        profile=kind,
+        scheme=folds.name,
+        cases=len(cases),
+        with_ich=about.with_ich or 0,
+        fold_sha256=folds.sha256,
+        dataset_sha256=_dataset_sha256(here),
+        seed=seed,
+        draws=draws,
+        ranked=0,
+        official=kind == "native",
+        rows=(),
+        reported=tuple(row for row in sources.reported if row.dataset == about.id),
+        pairs={},
+        scores=case_scores((), (), kind, {}),
+        strata=(),
+        sensitivity=None,
+        schemes=None,
+        efficiency=tuple(efficiency(made, _volumes(made, facts), seed=seed)),
+        notes=sources.notes,
+        elsewhere=elsewhere,
+    )
+    return build(made, cases, board=start, metrics=metrics, draws=draws, facts=facts)
+
+
+def _known(dataset: str) -> Card:
+    if dataset not in scored_datasets():
+        raise UsageError(
+            f"there is no leaderboard of {printable(dataset)!r}. {did_you_mean(dataset, scored_datasets())}"
+        )
+    return card(dataset)
+
+
+def _check_runs(runs: Sequence[Submission], dataset: str) -> None:
+    for run in runs:
+        held = sorted({file.dataset for file in run.scores})
+        if dataset not in held:
+            raise UsageError(
+                f"{printable(str(run.folder))} holds no scores of {dataset}; it holds "
+                f"{', '.join(printable(name) for name in held)}."
+            )
+
+
+def _check_metrics(metrics: Collection[str], profile: str) -> None:
+    for metric in metrics:
+        if metric not in (*PROFILES[profile].columns, "clean"):
+            raise UsageError(
+                f"there is no metric {printable(metric)!r} in profile {profile}. "
+                f"{did_you_mean(metric, (*PROFILES[profile].columns, 'clean'))}"
+            )
+
+
+def _dataset_sha256(files: Sequence[tuple[Submission, ScoreFile]]) -> str:
+    return next((file.dataset_sha256 for _, file in files if file.status != "partial"), "")
+
+
+def _facts(about: Card, made: Sequence[Entry], dataset_sha256: str) -> Mapping[str, Mapping[str, float]]:
+    """Return facts of cases from the dataset itself, where the score files lack them; none where all is known."""
+    withheld = any(math.isnan(ml) for entry in made for run in entry.runs for ml in run.facts["volume_ref_ml"])
+    budgets = any(run.budget is not None for entry in made for run in entry.runs)
+    if not withheld and not (budgets and not about.id.startswith(DRAWN)):
+        return {}
+    return case_facts(about.id, dataset_sha256)
+
+
+def _volumes(made: Sequence[Entry], facts: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:
+    """Return the facts with the reference volumes that the score files hold."""
+    merged = {case_id: dict(known) for case_id, known in facts.items()}
+    for entry in made:
+        for run in entry.runs:
+            for case_id, ml in zip(run.cases, run.facts["volume_ref_ml"].tolist(), strict=True):
+                if not math.isnan(ml):
+                    merged.setdefault(case_id, {})["volume_ref_ml"] = ml
+    return merged
+
+
+def _macro(boards: Sequence[Board]) -> tuple[MacroMean, ...]:
+    """Return the mean over the real datasets with ICH, of the methods that are ranked on all of them."""
+    real = [board for board in boards if not board.dataset.startswith(DRAWN) and card(board.dataset).with_ich]
+    means: dict[str, list[float]] = {}
+    names: dict[str, str] = {}
+    for board in real:
+        for row in board.measured:
+            standing = row.standing(*PRIMARY)
+            if row.ranked and standing is not None:
+                means.setdefault(row.slug, []).append(standing.stat.mean)
+                names[row.slug] = row.method
+    found = [
+        MacroMean(
+            slug=slug,
+            method=names[slug],
+            datasets=tuple(board.dataset for board in real),
+            mean=sum(values) / len(values),
+        )
+        for slug, values in means.items()
+        if len(values) == len(real)
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.mean, one.method.casefold(), one.slug)))
+
+
+def _transfers(boards: Sequence[Board]) -> tuple[Transfer, ...]:
+    """Return what each measured row scores by what it was trained on, where any was trained elsewhere."""
+    found = []
+    for board in boards:
+        for row in board.measured:
+            standing = row.standing(*PRIMARY)
+            if standing is not None and row.regime and not row.superseded:
+                trained = row.regime.removeprefix("from:") if row.regime.startswith("from:") else row.regime
+                on = board.dataset if trained == "cv" else trained
+                found.append(
+                    Transfer(slug=row.slug, method=row.method, trained_on=on, tested_on=board.dataset, dice=standing)
+                )
+    return tuple(found) if any(one.trained_on != one.tested_on for one in found) else ()
