@@ -1,10 +1,10 @@
 """Do the tests and intervals keep what they promise? Simulated scores with a known truth; prints tables.
 
-Run it with `python benchmarks/statistics_simulation.py`; `--small` takes seconds, for continuous integration. First the
-single tests and intervals: how often a test at 5 % rejects when both methods are equally good, how often a 95 % interval
-holds the true value. Then whole boards, tested as the leaderboard does (paired sign flips with step-down max-T, 999
-draws): all methods equal; one better than all others by three minimal detectable differences; and 100 copies of one row
-added. The exit status is 1 where a full run misses what is asked of a board.
+Run it with `python benchmarks/statistics_simulation.py`; `--small` takes seconds, for continuous integration. First
+the single tests and intervals: how often a test at 5 % rejects when both methods are equally good, how often a 95 %
+interval holds the true value. Then whole boards, tested as the leaderboard does (paired sign flips with step-down
+max-T, 999 draws): all methods equal; one better than all others by three minimal detectable differences; and 100
+copies of one row added. The exit status is 1 where a full run misses what is asked of a board.
 
 Scores look like Dice: how hard a case is moves all methods together, small lesions are sometimes missed altogether (0),
 the rest is noise of the method's own.
@@ -217,7 +217,7 @@ def main() -> int:
         print(f"| {name} | {cases} | " + ", ".join(f"{kind} {s:.3f}" for kind, s in shares.items()) + " |", flush=True)
 
     print(
-        f"\nBoards of {asked.cases} volumes, {BOARD_DRAWS} draws. The better method gains three MDD of one pair, or of the board's family.\n"
+        f"\nBoards of {asked.cases} volumes, {BOARD_DRAWS} draws; better by three MDD of one pair, or of the family\n"
     )
     print(
         "| K | boards | all tied: all share rank 1 | better by 3 MDD of a pair: has rank 1, alone "

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+
+from ich_bench.statistics import wilson
 
 Column = npt.NDArray[np.float64]
 
@@ -84,21 +85,11 @@ def quantile(values: Column, q: float) -> float:
 
 
 def share(flags: Column) -> Share:
-    """Return the share of the flags (0 to 1 each) that are set, with Wilson's 95 % interval; NaN flags do not count.
-
-    The formula is that of scipy's `binomtest(...).proportion_ci(method="wilson")`, written out because scipy takes
-    whole counts only and a volume on which two of three training runs agree counts two thirds.
-    """
+    """Return the share of the flags (0 to 1 each) that are set, with Wilson's 95 % interval; NaN flags do not count."""
     known = flags[~np.isnan(flags)]
     n, count = len(known), float(known.sum())
-    if not n:
-        return Share(count=0.0, n=0, share=math.nan, low=math.nan, high=math.nan)
-    p, z = count / n, float(norm.ppf(0.975))
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if p == 0 else max(0.0, middle - half)
-    high = 1.0 if p == 1 else min(1.0, middle + half)
-    return Share(count=count, n=n, share=p, low=low, high=high)
+    bounds = wilson(count, n)
+    return Share(count=count, n=n, share=count / n if n else math.nan, low=bounds.low, high=bounds.high)
 
 
 def agreement(reference_ml: Column, predicted_ml: Column) -> Agreement:
