@@ -41,8 +41,10 @@ def _choice(name: str, about: str, values: Mapping[str, str], example: str, *, r
 
 _SOURCE = "a paper, an address, or empty"
 _KEYS = (
-    Key(name="method", about="The method's name, as it shall stand on the board.", check=allowed.name, required=True),
-    Key(name="team", about="Who submits it: persons or a group.", check=allowed.name, required=True),
+    Key(name="method", about="The method's name, as it shall stand on the board.", check=allowed.name, required=True,
+        example='"Our U-Net"'),
+    Key(name="team", about="Who submits it: persons or a group.", check=allowed.name, required=True,
+        example='"Our group"'),
     Key(
         name="method_id",
         about="A short id that all versions of the method share; one version of a team's method is ranked. "
@@ -55,7 +57,7 @@ _KEYS = (
     Key(name="paper", about=f"Where it is described: {_SOURCE}.", check=allowed.text()),
     Key(name="code", about=f"Where the code is: {_SOURCE}.", check=allowed.text()),
     Key(name="licence", about="The licence of code and weights, such as Apache-2.0, or \"closed\".", check=allowed.name,
-        required=True),
+        required=True, example='"Apache-2.0"'),
     Key(name="contact", about="Where questions reach you; it is public.", check=allowed.name),
     _choice("kind", "What this row is.", KINDS, "method", required=False),
     Key(
@@ -148,6 +150,8 @@ def check(tables: Mapping[str, Any], *, where: str = FILE, lenient: bool = False
             if not lenient:
                 problems.append(_unknown(where, name))
             continue
+        if key.required and value == "":
+            continue  # told with what is absent
         found, expected = key.check(value)
         if expected:
             what = f"key {name}: found {allowed.shown(value)}; expected {expected}."
@@ -155,7 +159,7 @@ def check(tables: Mapping[str, Any], *, where: str = FILE, lenient: bool = False
         elif found != "":
             values[name] = found
     if not lenient:
-        problems += _absent(tables, values, where)
+        problems += _absent(tables, where)
         problems += _contradictions(values, where)
     method = values.setdefault("method", "")
     values.setdefault("team", "")
@@ -171,16 +175,12 @@ def _unknown(where: str, name: str) -> Problem:
     return Problem(where=where, what=what, mend=f"{told} `ich-bench submit --init` writes a template with all keys.")
 
 
-def _absent(tables: Mapping[str, Any], values: Mapping[str, Any], where: str) -> Iterator[Problem]:
+def _absent(tables: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for key in _KEYS:
-        empty = key.name in tables and key.name not in values and tables[key.name] == ""
-        if key.required and (key.name not in tables or empty):
-            what = f"key {key.name} is {'empty' if empty else 'absent'}; expected {_expected(key)}."
+        if key.required and tables.get(key.name, "") == "":
+            said = "empty" if key.name in tables else "absent"
+            what = f"key {key.name} is {said}; expected {key.check(None)[1]}."
             yield Problem(where=where, what=what, mend=f"{key.about} Add a line such as {key.name} = {key.example}")
-
-
-def _expected(key: Key) -> str:
-    return key.check(object())[1] if key.check(object())[1] else "a value"
 
 
 def _contradictions(values: Mapping[str, Any], where: str) -> Iterator[Problem]:

@@ -75,8 +75,9 @@ def template(values: Mapping[str, Any] | None = None) -> str:
         if key.name in known:
             lines.append(f"{key.name} = {toml_value(known[key.name])}")
         else:
-            open_value = f'"" # such as {key.example}' if key.values or key.example != '""' else '""'
-            lines.append(f"{key.name} = {open_value}" if key.required else f"# {key.name} = {key.example}")
+            lines.append(
+                f'{key.name} = ""  # such as {key.example}' if key.required else f"# {key.name} = {key.example}"
+            )
         lines.append("")
     return "\n".join(lines)
 
