@@ -3,9 +3,9 @@
 Run it with `python benchmarks/phantom_difficulty.py --smoke` (a CPU, two cores, about a quarter of an hour) or, for the
 schedule of Spahr 2023 on a GPU, `python benchmarks/phantom_difficulty.py --device cuda`. It needs ich-bench and torch.
 
-Rows: an HU threshold in the perfect cavity; a U-Net trained on slices with ICH only; the same, kept to the drawn cavity;
-a U-Net trained on twice as many normal slices too (mixed). Heads are drawn from seeds of this script's own, and training
-and test heads never meet. Scored are whole volumes, with epsilon 1 in Dice, precision and recall.
+Rows: an HU threshold in the perfect cavity; a U-Net trained on slices with ICH only; the same, kept to the drawn
+cavity; a U-Net trained on twice as many normal slices too (mixed). Heads are drawn from seeds of this script's own, and
+training and test heads never meet. Scored are whole volumes, with epsilon 1 in Dice, precision and recall.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class Volume:
 
     @property
     def ill(self) -> bool:
+        """Return whether anything bled."""
         return bool(self.mask.any())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class UNet(nn.Module):
         super().__init__()
         widths = [width * 2**level for level in range(levels)]
         self.down = nn.ModuleList(Block(a, b) for a, b in zip([1, *widths[:-1]], widths, strict=True))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(widths))
         self.join = nn.ModuleList(Block(2 * a, a) for a in widths[:-1])
         self.out = nn.Conv2d(width, 1, 1)
 
@@ -122,7 +123,9 @@ def augment(image: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Te
     moves[:, 0, 0], moves[:, 0, 1] = np.cos(angle) * scale, -np.sin(angle) * scale * aspect
     moves[:, 1, 0], moves[:, 1, 1] = np.sin(angle) * scale / aspect * mirror, np.cos(angle) * scale * mirror
     moves[:, :, 2] = rng.uniform(-0.1, 0.1, (count, 2))
-    grid = functional.affine_grid(torch.from_numpy(moves).to(image.device), [count, 1, *image.shape[1:]], False)
+    grid = functional.affine_grid(
+        torch.from_numpy(moves).to(image.device), [count, 1, *image.shape[1:]], align_corners=False
+    )
     moved = functional.grid_sample(image[:, None], grid, align_corners=False)
     return moved, functional.grid_sample(target[:, None], grid, mode="nearest", align_corners=False)
 
