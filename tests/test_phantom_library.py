@@ -99,6 +99,10 @@ def test_the_files_hold_what_was_drawn_and_the_tables_say_so(tmp_path: Path) -> 
         bits = read_ct(folder / "subtypes" / name).hu
         for place, subtype in enumerate(SUBTYPES):
             assert np.array_equal(bits >> place & 1 == 1, one.subtype_masks[subtype])
+        back = library.read_head(folder, head.case_id)
+        assert back.facts.bleeds == one.facts.bleeds
+        for subtype in SUBTYPES:
+            assert np.array_equal(back.truth_masks[subtype], one.truth_masks[subtype])
         assert np.allclose(read_ct(folder / "ct" / name).geometry.matrix, one.geometry.matrix, atol=1e-4)  # float32
         assert row == records.head_row(one)
         assert row["has_ich"] == str(int(head.has_ich))

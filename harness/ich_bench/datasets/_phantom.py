@@ -11,7 +11,7 @@ from ich_bench.errors import Problem
 
 LICENCE = "Apache-2.0, like this software"
 CITATION = "Cite ich-bench and its version."
-LAYOUT = "{{ct, masks, truth, cavity, subtypes}}/{id}-<NNN>.nii.gz, heads.csv and slices.csv"
+LAYOUT = "{{ct, masks, truth, cavity, subtypes, truth_subtypes}}/{id}-<NNN>.nii.gz, heads.csv and slices.csv"
 CAVEATS = (
     "Drawn data, no patient: a score here is never a score on patients (docs/phantom.md says what it can mean).",
     "`masks/` is the reference of a drawn reader, who errs as readers do; it is what is scored. `truth/` is what bled.",

@@ -11,18 +11,30 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.escape import printable
 from ich_bench.phantom import watch
 from ich_bench.phantom.head import Head
 from ich_bench.phantom.plan import RECIPES, PlannedHead, planned
-from ich_bench.phantom.records import HEAD_COLUMNS, SLICE_COLUMNS, csv_bytes, head_row, slice_rows, subtype_bits
+from ich_bench.phantom.records import (
+    HEAD_COLUMNS,
+    SLICE_COLUMNS,
+    csv_bytes,
+    facts_of,
+    head_row,
+    masks_of,
+    read_heads,
+    slice_rows,
+    subtype_bits,
+)
 from ich_bench.places import cache_folder, write_json
-from ich_bench.volume import write_ct, write_mask
+from ich_bench.volume import open_mask, read_ct, write_ct, write_mask
 
 Progress = Callable[[int, int], None]
 HEADS, SLICES, MARK = "heads.csv", "slices.csv", "drawn.json"
-VOLUMES = ("ct", "masks", "truth", "cavity", "subtypes")
+VOLUMES = ("ct", "masks", "truth", "cavity", "subtypes", "truth_subtypes")
 MOST_WORKERS = 8  # beyond that memory, not cores, is the limit
 _DONE = "done"  # a small file a head, written last: the head is whole
 
@@ -56,10 +68,10 @@ def make(
 ) -> Path:
     """Draw the heads of a dataset that are not there yet and return their folder.
 
-    It holds `ct/<id>.nii.gz` (HU), `masks/` (the reference), `truth/`, `cavity/`, `subtypes/` (sums of 1 IPH, 2 IVH,
-    4 EDH, 8 SDH, 16 SAH), `heads.csv` and `slices.csv`. Every file is written beside its place and then renamed, and a
-    head counts as there once all of its files are. So a run that was stopped continues, and two processes may draw into
-    one folder at once: the one that comes second starts from the other end.
+    It holds `ct/<id>.nii.gz` (HU), `masks/` (the reference), `truth/`, `cavity/`, `subtypes/` and `truth_subtypes/`
+    (sums of 1 IPH, 2 IVH, 4 EDH, 8 SDH, 16 SAH), `heads.csv` and `slices.csv`. Every file is written beside its place
+    and then renamed, and a head counts as there once all of its files are. So a run that was stopped continues, and two
+    processes may draw into one folder at once: the one that comes second starts from the other end.
 
     Args:
         dataset: `phantom`, `phantom-test`, `phantom-dev` or `phantom-mini`.
@@ -95,6 +107,29 @@ def selected(dataset: str, *, heads: int | None = None, site: str | None = None)
 def missing(heads: Sequence[PlannedHead], folder: Path) -> list[PlannedHead]:
     """Return those of the heads that are not whole in the folder."""
     return [head for head in heads if not all(path.is_file() for path in _files(folder, head.case_id))]
+
+
+def read_head(folder: Path, case_id: str) -> Head:
+    """Return a head as it lies in a folder that `make` wrote; IchBenchError where it does not."""
+    rows = read_heads(folder / HEADS)
+    if case_id not in rows:
+        raise IchBenchError(f"{folder} holds no {case_id}. `ich-bench phantom make` draws it.")
+    name = f"{case_id}.nii.gz"
+    ct = read_ct(folder / "ct" / name)
+    masks = {kind: open_mask(folder / kind / name).voxels() for kind in ("masks", "truth", "cavity")}
+    bits = {kind: masks_of(read_ct(folder / kind / name).hu) for kind in ("subtypes", "truth_subtypes")}
+    return Head(
+        case_id=case_id,
+        patient_id=rows[case_id]["patient_id"],
+        hu=ct.hu.astype(np.int16, copy=False),
+        geometry=ct.geometry,
+        reference=masks["masks"],
+        cavity=masks["cavity"],
+        subtype_masks=bits["subtypes"],
+        truth=masks["truth"],
+        truth_masks=bits["truth_subtypes"],
+        facts=facts_of(rows[case_id]),
+    )
 
 
 def spread(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *, jobs: int) -> Iterator[Any]:
@@ -165,13 +200,14 @@ def _store(planned_head: PlannedHead, folder: Path) -> None:
 
 
 def write_volumes(head: Head, folder: Path) -> None:
-    """Write the five volumes of one head below a folder."""
+    """Write the volumes of one head below a folder."""
     name, grid = f"{head.case_id}.nii.gz", head.geometry
     write_ct(folder / "ct" / name, head.hu, grid)
     write_mask(folder / "masks" / name, head.reference, grid)
     write_mask(folder / "truth" / name, head.truth, grid)
     write_mask(folder / "cavity" / name, head.cavity, grid)
-    write_ct(folder / "subtypes" / name, subtype_bits(head.subtype_masks), grid)  # small whole numbers, like HU
+    for kind, masks in (("subtypes", head.subtype_masks), ("truth_subtypes", head.truth_masks)):
+        write_ct(folder / kind / name, subtype_bits(masks), grid)  # small whole numbers, like HU
 
 
 def _files(folder: Path, case_id: str) -> Iterator[Path]:

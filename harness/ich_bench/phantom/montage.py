@@ -12,6 +12,7 @@ from scipy.ndimage import binary_erosion, zoom
 
 from ich_bench.errors import IchBenchError, UsageError, did_you_mean
 from ich_bench.phantom import library
+from ich_bench.phantom.letters import write_on
 from ich_bench.phantom.plan import RECIPES, PlannedHead, planned
 from ich_bench.volume import open_mask, read_ct
 
@@ -56,25 +57,38 @@ def picture_of(
     """
     path = out or Path(f"{what}.png")
     if what in RECIPES:
-        chosen = planned(what)[:heads]
         scans = []
+        chosen = planned(what)[:heads]
         for head in chosen:
-            scans.append(scanned(head))
+            scans.append((head, scanned(head)))
             if progress is not None:
                 progress(len(scans), len(chosen))
-        rows = [[tile(scan, _fullest(scan), window) for window in WINDOWS] for scan in scans]
-        told = ", ".join(f"{scan.case_id} slice {_fullest(scan)}" for scan in scans)
-        legend = f"{what}: from top to bottom {told}; from left to right {_windows()}; red: the reference."
+        rows = [_head_row(head, scan) for head, scan in scans]
+        legend = f"{what}: one head a row, the slice with most blood; {_windows()}; red: the reference."
     else:
-        scan = scanned(_case(what))
-        slices = slices_shown(scan)
-        rows = [[tile(scan, k, window) for k in slices] for window in WINDOWS]
-        legend = (
-            f"{what}: from top to bottom {_windows()}; from left to right slices {', '.join(map(str, slices))} of "
-            f"{scan.hu.shape[2]}, counted from 0 at the low end; red: the reference."
-        )
+        head = _case(what)
+        rows = window_rows(scanned(head))
+        legend = f"{what} (site {head.site}): slices counted from 0 at the low end; {_windows()}; red: the reference."
     write_png(path, joined(rows))
     return Made(path=path, legend=legend + " Drawn, no patient.")
+
+
+def window_rows(scan: Scanned, slices: Sequence[int] | None = None) -> list[list[Pixels]]:
+    """Return tiles of one head: a window a row, a slice a column, lettered."""
+    slices = slices_shown(scan) if slices is None else slices
+    rows = [[tile(scan, k, window) for k in slices] for window in WINDOWS]
+    for window, row in zip(WINDOWS, rows, strict=True):
+        for k, one in zip(slices, row, strict=True):
+            write_on(one, f"{window} {k}")
+    return rows
+
+
+def _head_row(head: PlannedHead, scan: Scanned) -> list[Pixels]:
+    k = _fullest(scan)
+    row = [tile(scan, k, window) for window in WINDOWS]
+    for words, one in zip((head.case_id, f"site {head.site}", f"slice {k}"), row, strict=True):
+        write_on(one, words)
+    return row
 
 
 def scanned(head: PlannedHead) -> Scanned:

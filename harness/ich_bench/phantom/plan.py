@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedHead:
-    """One head before it is drawn. `bleeds`: as the site has them (None), healthy (()), or these subtypes.
+    """One head before it is drawn. `bleeds`: ill as the site's patients are (None), healthy (()), or these.
 
     `seed` starts PCG64. `shape` is the grid, None for the site's own.
     """
@@ -39,10 +39,12 @@ class PlannedHead:
 
     def drawn(self) -> Head:
         """Return the head, the same at every call: one second or a few."""
+        from ich_bench.phantom.bleeds import draw_bleed_plan
         from ich_bench.phantom.draw import draw
 
         rng = np.random.Generator(np.random.PCG64(list(self.seed)))
-        return draw(self.case_id, rng, site=self.site, bleeds=self.bleeds, shape=self.shape, patient_id=self.patient_id)
+        bleeds = draw_bleed_plan(rng, self.site) if self.bleeds is None else self.bleeds
+        return draw(self.case_id, rng, site=self.site, bleeds=bleeds, shape=self.shape, patient_id=self.patient_id)
 
     def named(self, case_id: str) -> PlannedHead:
         """Return the same head under another case id."""

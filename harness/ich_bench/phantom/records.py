@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ich_bench.cases import SUBTYPES
 from ich_bench.errors import IchBenchError
-from ich_bench.phantom.head import Head
+from ich_bench.phantom.head import Facts, Head
 from ich_bench.volume import mask_sha256
 
 Row = dict[str, str]
@@ -25,7 +25,18 @@ VERSIONS = ("ich_bench", "numpy", "scipy")
 HEAD_COLUMNS = (
     *("case_id", "patient_id", "site", "has_ich", *SUBTYPES),
     *("size_x", "size_y", "slices", "spacing_x_mm", "spacing_y_mm", "spacing_z_mm", "shear_deg"),
-    *("reference_ml", "truth_ml", "cavity_ml", "age_years", "female", "tilt_deg", "kernel", "noise_hu", "offset_hu"),
+    *(
+        "reference_ml",
+        "truth_ml",
+        "cavity_ml",
+        "version",
+        "age_years",
+        "female",
+        "tilt_deg",
+        "kernel",
+        "noise_hu",
+        "offset_hu",
+    ),
     *("padding_hu", "bleeds", "mimics", *HASHES, *VERSIONS),
 )
 SLICE_COLUMNS = ("case_id", "slice", "any", *SUBTYPES, "reference_mm2", "truth_mm2", "cavity_mm2")
@@ -48,6 +59,7 @@ def head_row(head: Head) -> Row:
         **{f"spacing_{axis}_mm": f"{mm:.6g}" for axis, mm in zip("xyz", grid.spacing_mm, strict=True)},
         "shear_deg": f"{grid.shear_deg:.2f}",
         **ml,
+        "version": str(facts.version),
         "age_years": f"{facts.age_years:.1f}",
         "female": str(int(facts.female)),
         "tilt_deg": f"{facts.tilt_deg:.2f}",
@@ -88,12 +100,36 @@ def slice_rows(head: Head) -> list[Row]:
     ]
 
 
+def facts_of(row: Mapping[str, str]) -> Facts:
+    """Return what a line of `heads.csv` says of how its head was drawn and scanned."""
+    x, y, z = (float(row[f"spacing_{axis}_mm"]) for axis in "xyz")
+    return Facts(
+        version=int(row["version"]),
+        site=row["site"],
+        age_years=float(row["age_years"]),
+        female=row["female"] == "1",
+        spacing_mm=(x, y, z),
+        tilt_deg=float(row["tilt_deg"]),
+        kernel=row["kernel"],
+        noise_hu=float(row["noise_hu"]),
+        offset_hu=float(row["offset_hu"]),
+        padding_hu=int(row["padding_hu"]),
+        bleeds=tuple(row["bleeds"].split()),
+        mimics=tuple(row["mimics"].split()),
+    )
+
+
 def subtype_bits(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8]:
     """Return one volume of the subtypes' sums: 1 IPH, 2 IVH, 4 EDH, 8 SDH, 16 SAH; where two meet, 1 + 2 and so on."""
     bits = np.zeros(next(iter(masks.values())).shape, np.uint8)
     for place, name in enumerate(SUBTYPES):
         bits |= masks[name].astype(np.uint8) << place
     return bits
+
+
+def masks_of(bits: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Return the subtypes' masks from their sums."""
+    return {name: (bits.astype(np.uint8) >> place & 1).astype(bool) for place, name in enumerate(SUBTYPES)}
 
 
 def array_sha256(values: NDArray[Any], dtype: str) -> str:
