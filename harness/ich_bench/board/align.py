@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ich_bench.board.model import Floats
 from ich_bench.cases import SUBTYPES
 from ich_bench.metrics.profiles import PROFILES
+from ich_bench.submissions.publish import DECIMALS, metric_columns
 from ich_bench.tables.describe import Share, share
 
 FACTS = ("volume_ref_ml", "spacing_z_mm", *SUBTYPES)
@@ -42,14 +43,17 @@ class Scored:
     specificity: Share | None
 
 
-def scored(table: pa.Table, profile: str) -> Iterator[Scored]:
-    """Yield each training budget of a score table, all the training data first; rows may come in any order."""
+def scored(table: pa.Table, profile: str, *, coarse: bool = False) -> Iterator[Scored]:
+    """Yield each training budget of a score table, all the training data first; rows may come in any order.
+
+    `coarse` rounds what a file of metrics holds to its four decimals.
+    """
     budgets = np.array([name or "" for name in table.column("budget").to_pylist()], dtype=object)
     for name in sorted(set(budgets)):
-        yield _scored(table.filter(pa.array(budgets == name)), profile, name or None)
+        yield _scored(table.filter(pa.array(budgets == name)), profile, name or None, coarse=coarse)
 
 
-def _scored(table: pa.Table, profile: str, budget: str | None) -> Scored:
+def _scored(table: pa.Table, profile: str, budget: str | None, *, coarse: bool) -> Scored:
     ids = table.column("case_id").to_pylist()
     cases = tuple(sorted(set(ids)))
     place = {case_id: number for number, case_id in enumerate(cases)}
@@ -60,6 +64,8 @@ def _scored(table: pa.Table, profile: str, budget: str | None) -> Scored:
     case, seed, fold = case[order], seed[order], fold[order]
     first = np.searchsorted(case, np.arange(len(cases)))
     columns = {name: _floats(table, name)[order] for name in PROFILES[profile].columns}
+    if coarse:
+        columns |= {name: np.round(columns[name], DECIMALS) for name in metric_columns(profile)}
     status = np.array(table.column("status").to_pylist(), dtype=object)[order]
     has_ich = np.array(table.column("has_ich").to_pylist(), dtype=np.bool_)[order]
     columns |= _derived(columns, status, has_ich)

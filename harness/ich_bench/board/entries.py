@@ -58,11 +58,15 @@ def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str])
     """Return an entry a score file, with the reason why it is not ranked ("" where it is).
 
     The files must be of one dataset, scheme, profile and suite (`check_together`). InputError where two of them were
-    scored against different references.
+    scored against different references. Where one file holds four decimals only, all are rounded to four, so that the
+    same masks stay equal.
     """
     slugs = _slugs([submission for submission, _ in files])
+    coarse = any(file.published == "metrics" for _, file in files)
     made = [
-        Entry(slug=slug, submission=submission, file=file, runs=tuple(scored(file.table(), file.profile)))
+        Entry(
+            slug=slug, submission=submission, file=file, runs=tuple(scored(file.table(), file.profile, coarse=coarse))
+        )
         for slug, (submission, file) in zip(slugs, files, strict=True)
     ]
     _check_cases(made, cases)
@@ -169,7 +173,8 @@ def _without_older(made: Sequence[Entry]) -> tuple[Entry, ...]:
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in made:
         if entry.kind == "measured":
-            groups.setdefault((entry.submission.manifest.team, entry.submission.manifest.method_id), []).append(entry)
+            who = entry.submission.manifest.team, entry.submission.manifest.method_id or entry.slug
+            groups.setdefault(who, []).append(entry)
     newest: dict[str, int] = {}
     for group in groups.values():
         named = {one.submission.manifest.supersedes for one in group}
