@@ -1,8 +1,7 @@
-"""What a head without a bleed is made of: skull, scalp, brain, fluid, and what looks like blood but is not.
+"""Where do places lie in a head, seen from its skull and from its fluid?
 
 All places are head millimetres: x to the right, y to the front, z up, the origin between the thalami; a "depth" is
-positive inside. Shapes are closed formulas of the place, so that any grid, tilt and slice thickness can be sampled.
-HU and sizes are textbook ranges for adults at 120 kV.
+positive inside. Shapes are formulas of the place, so that any grid, tilt and slice thickness can be sampled.
 """
 
 from __future__ import annotations
@@ -13,107 +12,40 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from ich_bench.phantom.chance import Field, Floats, between, chance, creases, normal, smooth_field
+from ich_bench.phantom.chance import Floats
+from ich_bench.phantom.person import Anatomy, draw_anatomy
 
+__all__ = ["Anatomy", "Shell", "Spaces", "along_falx", "cortex_of", "draw_anatomy", "shell", "spaces"]
+
+Point = tuple[float, float, float]
 # A lateral ventricle as tubes of the right side (mirrored to the left): from, to, radius at both ends, in mm.
-_VENTRICLE = (
-    ((15.0, 36.0, 5.0), (6.0, 10.0, 15.0), 3.6, 4.6),  # frontal horn
-    ((6.0, 12.0, 18.0), (13.0, -22.0, 22.0), 4.8, 5.4),  # body
-    ((13.0, -22.0, 21.0), (23.0, -40.0, 8.0), 5.4, 6.6),  # atrium
-    ((23.0, -40.0, 8.0), (17.0, -66.0, 6.0), 5.4, 2.4),  # occipital horn
-    ((25.0, -38.0, 4.0), (31.0, -4.0, -18.0), 2.6, 1.2),  # temporal horn
+_VENTRICLE: tuple[tuple[Point, Point, float, float], ...] = (
+    ((12.5, 33.0, 8.0), (6.0, 12.0, 15.0), 2.6, 4.2),  # frontal horn
+    ((6.5, 13.0, 18.0), (12.0, -22.0, 23.0), 4.2, 4.6),  # body
+    ((12.0, -22.0, 22.0), (23.0, -39.0, 9.0), 4.6, 6.0),  # atrium
+    ((23.0, -39.0, 9.0), (19.0, -62.0, 6.0), 5.0, 1.4),  # occipital horn
+    ((25.0, -38.0, 4.0), (31.0, -6.0, -18.0), 2.3, 1.0),  # temporal horn
 )
-_NO_FLOOR_MM = 15.0  # above, the skull base is too far away to matter
-_MIDLINE_VENTRICLES = (
-    ((0.0, 2.0, 0.0), (2.2, 13.0, 9.0)),  # third
-    ((0.0, -33.0, -33.0), (7.0, 5.0, 9.0)),  # fourth
+_THIRD = ((0.0, 1.0, 0.0), (1.7, 13.0, 9.0))
+_FOURTH = ((0.0, -34.0, -33.0), (6.5, 4.5, 9.0))
+_CAVUM = ((0.0, 14.0, 14.0), (3.2, 11.0, 6.0))
+# Cisterns of the right side: centre and half axes in mm, mirrored.
+_CISTERNS: tuple[tuple[Point, Point], ...] = (
+    ((0.0, 12.0, -19.0), (8.0, 7.0, 4.5)),  # suprasellar
+    ((9.0, 14.0, -19.0), (9.0, 2.6, 3.5)),  # its arms
+    ((16.5, -19.0, -13.0), (1.7, 9.0, 7.0)),  # ambient
+    ((0.0, -30.0, -4.0), (8.0, 3.0, 6.0)),  # quadrigeminal
+    ((0.0, 2.0, -31.0), (5.0, 2.4, 8.0)),  # prepontine
+    ((13.0, -13.0, -33.0), (6.0, 2.4, 5.0)),  # cerebellopontine angle
+    ((0.0, -66.0, -50.0), (12.0, 7.0, 7.0)),  # cisterna magna
 )
-# Cisterns: centre and half axes in mm, mirrored.
-_CISTERNS = (
-    ((0.0, 14.0, -19.0), (10.0, 8.0, 4.5)),  # suprasellar
-    ((15.0, -19.0, -12.0), (1.8, 9.0, 6.0)),  # ambient
-    ((0.0, -29.0, -4.0), (9.0, 3.5, 7.0)),  # quadrigeminal
-    ((0.0, -62.0, -46.0), (14.0, 9.0, 8.0)),  # cisterna magna
+_SYLVIAN: tuple[tuple[Point, Point, float, float], ...] = (
+    ((34.0, -14.0, 1.0), (35.0, 13.0, 0.0), 0.6, 1.2),  # over the insula
+    ((35.0, 9.0, -1.0), (62.0, 4.0, 0.0), 1.2, 1.6),  # out to the surface
+    ((35.0, 12.0, -2.0), (18.0, 14.0, -16.0), 1.1, 1.3),  # down to the suprasellar cistern
 )
-_SYLVIAN = (
-    ((35.0, -12.0, 0.0), (36.0, 15.0, 0.0), 0.9, 1.3),  # over the insula
-    ((36.0, 9.0, 0.0), (60.0, 3.0, 1.0), 1.2, 2.2),  # out to the surface
-)
-NUCLEI = (  # deep grey matter: centre and half axes in mm, mirrored
-    ((12.0, 17.0, 12.0), (4.5, 9.0, 9.0)),  # caudate head
-    ((25.0, 3.0, 4.0), (7.0, 16.0, 9.0)),  # lentiform
-    ((10.0, -13.0, 6.0), (8.0, 13.0, 8.0)),  # thalamus
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calcification:
-    """A speck of calcium: centre, half axes in mm, HU."""
-
-    centre: tuple[float, float, float]
-    half_mm: tuple[float, float, float]
-    hu: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Anatomy:
-    """One person's head. Half axes are those of the intracranial cavity."""
-
-    half_width_mm: float
-    half_length_mm: float
-    height_mm: float
-    skull: float  # thickness relative to the usual
-    scalp_mm: float
-    atrophy: float  # 0 young, 1 old: wide ventricles and sulci, dark white matter around them
-    grey_hu: float
-    white_hu: float
-    csf_hu: float
-    sinus_hu: float
-    brightening_hu: float  # beam hardening under the inner table: a false rim of blood
-    calcium: tuple[Calcification, ...]
-    lumps: Field  # slow: shape of the skull, density
-    folds: Field  # mm from the nearest sulcus, on the brain's surface
-    grain: Field  # quick: diploë, texture
-
-
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
-    """Return a person, drawn."""
-    size = normal(rng, 1.0, 0.025)
-    return Anatomy(
-        half_width_mm=normal(rng, 65.5, 1.8) * size,
-        half_length_mm=normal(rng, 82.0, 2.2) * size,
-        height_mm=normal(rng, 70.0, 1.8) * size,
-        skull=normal(rng, 1.0, 0.15),
-        scalp_mm=between(rng, 4.0, 7.0),
-        atrophy=between(rng, 0.0, 1.0),
-        grey_hu=normal(rng, 38.0, 1.2),
-        white_hu=normal(rng, 28.5, 1.2),
-        csf_hu=normal(rng, 8.0, 2.0),
-        sinus_hu=normal(rng, 52.0, 6.0),
-        brightening_hu=between(rng, 4.0, 9.0),
-        calcium=tuple(_draw_calcium(rng)),
-        lumps=smooth_field(rng, 22.0),
-        folds=creases(smooth_field(rng, 5.0)),
-        grain=smooth_field(rng, 2.5),
-    )
-
-
-def _draw_calcium(rng: np.random.Generator) -> list[Calcification]:
-    specks = []
-    if chance(rng, 0.65):
-        half = between(rng, 1.5, 3.0)
-        centre = (0.0, -25.0, between(rng, 2.0, 6.0))
-        specks.append(Calcification(centre=centre, half_mm=(half, half, half), hu=between(rng, 80, 300)))
-    if chance(rng, 0.55):
-        for side in (-1.0, 1.0):
-            half = between(rng, 1.5, 3.5)
-            centre = (side * 21.0, -39.0, between(rng, 8.0, 12.0))
-            specks.append(Calcification(centre=centre, half_mm=(half, 2 * half, half), hu=between(rng, 80, 250)))
-    if chance(rng, 0.3):
-        centre = (0.5, between(rng, 35.0, 55.0), between(rng, 25.0, 45.0))
-        half_mm = (1.3, between(rng, 3.0, 7.0), between(rng, 3.0, 7.0))
-        specks.append(Calcification(centre=centre, half_mm=half_mm, hu=between(rng, 100, 500)))
-    return specks
+_ADULT_WIDTH_MM, _ADULT_LENGTH_MM, _ADULT_HEIGHT_MM = 66.0, 82.5, 71.0
+_NO_FLOOR_MM = 12.0  # above, the skull base is too far away to matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,36 +64,60 @@ class Shell:
 
 
 def shell(head: Anatomy, x: Floats, y: Floats, z: Floats) -> Shell:
-    """Return where the places, (samples, x, y), lie with respect to the skull."""
-    middle = len(x) // 2
-    lumps = np.broadcast_to(head.lumps.at(x[middle], y[middle], z[middle]), x.shape)
+    """Return where the places, arrays of one shape, lie with respect to the skull."""
+    lumps = head.lumps.at(x, y, z)
     a, b = head.half_width_mm, head.half_length_mm
-    across = (x / (a * (1.0 - 0.09 * y / b))) ** 2
-    along = (y / b) ** 2
-    up = (z / np.where(z > 0, head.height_mm, 1.15 * head.height_mm)) ** 2
-    radius = np.sqrt(np.maximum(across + along + up - 0.12 * across * along, 1e-6))
-    vault = np.sqrt(x * x + y * y + z * z) * (1.0 / radius - 1.0) + 1.2 * lumps
+    r1, r2, r3, r4, phase = head.lean
+    u, v = x / a, y / b
+    w = z / np.where(z > 0, head.height_mm, 1.15 * head.height_mm)
+    # widest behind the middle, narrow temples, flat sides; no two sides alike
+    u = u / (1.0 - 0.10 * v - 0.05 * v * v + 0.04 * np.clip(-w, 0.0, 1.0))
+    across, along, up = u * u, v * v, w * w
+    radius = np.sqrt(np.maximum(across + along + up - 0.16 * across * along - 0.10 * up * (across + along), 1e-6))
+    turn = r1 * u * v + r2 * u * w + r3 * (across - along) + r4 * np.cos(3.0 * v + 4.0 * u + phase)
+    radius = radius * (1.0 + turn)
+    place_mm = np.sqrt(x * x + y * y + z * z)
+    rough = head.bumps.at(x, y, z)
+    vault = place_mm * (1.0 / radius - 1.0) + 1.3 * lumps + 0.45 * rough
+    front, back = np.clip(v - 0.45, 0.0, 1.0), np.clip(-v - 0.55, 0.0, 1.0)
     temple = np.exp(-(((z + 14) / 22) ** 2) - ((y - 12) / 32) ** 2) * np.minimum(across, 1.0)
-    bone = 6.2 + 0.9 * lumps + 2.0 * np.clip(-y / b - 0.6, 0, 1) * 2.5 + 1.0 * np.clip(y / b - 0.5, 0, 1) - 3.2 * temple
-    return Shell(
-        radius=radius,
-        vault_mm=vault,
-        floor_mm=z - (_floor(x, y) if z.min() < _NO_FLOOR_MM else -25.0) - 1.5 * lumps,
-        bone_mm=np.maximum(bone * head.skull, 1.8),
-        lumps=lumps,
-    )
+    knob = np.exp(-((x / 11.0) ** 2) - ((z + 14.0) / 13.0) ** 2) * np.clip(-2.0 * v - 1.0, 0.0, 1.0)
+    bone = 6.0 + 1.1 * lumps + 2.4 * front + 5.0 * back - 3.2 * temple + 6.0 * knob - 0.9 * rough
+    floor = z - _floor(head, x, y) - 1.5 * lumps - 0.8 * rough if z.min() < _NO_FLOOR_MM else z + 40.0
+    thick = np.maximum(bone * head.skull, 1.0 if head.infant else 1.8)
+    if head.craniectomy is not None:
+        thick = np.minimum(thick, np.maximum(away_mm(head.craniectomy, x, y, z) * 1.5, -6.0))
+    return Shell(radius=radius, vault_mm=vault, floor_mm=floor, bone_mm=thick, lumps=lumps)
 
 
-def _floor(x: Floats, y: Floats) -> Floats:
-    """Return the height of the skull base: three fossae as steps, the petrous ridges across."""
-    side = np.abs(x)
-    front = 0.5 * (1 + np.tanh((y - 26.0) / 5.0))
-    behind = 0.5 * (1 + np.tanh((-14.0 - y) / 5.0))
-    middle = -26.0 - 17.0 * (0.5 * (1 + np.tanh((side - 16.0) / 4.0)))
+def away_mm(opening: tuple[float, float, float, float], x: Floats, y: Floats, z: Floats) -> Floats:
+    """Return how far outside the rim of a surgeon's opening the places lie; negative within."""
+    cx, cy, cz, radius = opening
+    near = np.sqrt(((x - cx) * 0.5) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) - radius
+    return np.where(x * cx > 0, near, 99.0)
+
+
+def _step(rise: Floats) -> Floats:
+    """Return 0 to 1 as `rise` goes from -1 to 1, smoothly."""
+    held = np.clip(0.5 + 0.5 * rise, 0.0, 1.0)
+    return held * held * (3.0 - 2.0 * held)
+
+
+def _floor(head: Anatomy, x: Floats, y: Floats) -> Floats:
+    """Return the height of the skull base: three fossae as steps, the petrous ridges across, sella and foramen."""
+    grown = head.half_length_mm / _ADULT_LENGTH_MM
+    side, y = np.abs(x) / grown, y / grown
+    front = _step((y - 24.0 - 5.0 * _step((side - 30.0) / 14.0)) / 7.0)
+    behind = _step((-13.0 - y) / 7.0)
+    middle = -26.0 - 19.0 * _step((side - 17.0) / 7.0) + 5.0 * _step((6.0 - side) / 8.0) * _step((-4.0 - y) / 6.0)
     along = np.clip(((side - 18.0) * 40.0 + (-10.0 - y) * 26.0) / (40.0**2 + 26.0**2), 0.0, 1.0)
     ridge = (side - 18.0 - 40.0 * along) ** 2 + (-10.0 - y - 26.0 * along) ** 2
-    roof = -26.0 + 6.0 * np.exp(-(((side - 30.0) / 13.0) ** 2)) - 4.0 * np.exp(-((x / 8.0) ** 2))  # over the orbits
-    return front * roof + behind * -60.0 + (1 - front - behind) * middle + (13.0 + 9.0 * along) * np.exp(-ridge / 70.0)
+    roof = -27.0 + 7.0 * np.exp(-(((side - 30.0) / 14.0) ** 2)) - 6.0 * np.exp(-((side / 9.0) ** 2))
+    roof = roof + 5.0 * np.exp(-((side / 2.2) ** 2) - ((y - 58.0) / 9.0) ** 2)  # crista galli
+    hole = 26.0 * np.exp(-((side / 13.0) ** 4) - ((y + 32.0) / 15.0) ** 4)
+    low = -58.0 - hole + 7.0 * np.exp(-((side / 5.0) ** 2)) * _step((-52.0 - y) / 8.0)
+    base = front * roof + behind * low + (1 - front - behind) * middle
+    return grown * (base + (13.0 + 9.0 * along) * np.exp(-ridge / 60.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,53 +128,93 @@ class Spaces:
     cistern_mm: Floats  # cisterns and fissures
     sulcus_mm: Floats
     cortex_mm: Floats  # depth below the brain's surface, sulci not counted
+    fold_mm: Floats  # distance from the middle of the nearest sulcus, signed
+    width_mm: Floats  # half width a sulcus has here
+    end_mm: Floats  # distance to where sulci end
+    across_mm: Floats  # distance from the midline as the brain was, to the right positive
+
+
+def cortex_of(head: Anatomy, surface_mm: Floats) -> Floats:
+    """Return the depth below the brain's surface, from the depth below what covers it."""
+    return surface_mm - 0.9 - 1.5 * head.atrophy
 
 
 def spaces(head: Anatomy, x: Floats, y: Floats, z: Floats, outline: Shell, cortex_mm: Floats) -> Spaces:
     """Return where the places (of the brain as it was before a bleed moved it) lie with respect to its fluid."""
-    side = np.abs(x)
-    wide = 0.75 + 0.55 * head.atrophy
-    tubes = [_tube(side, y, z, *tube, scale=wide) for tube in _VENTRICLE]
-    ventricle = reduce(np.maximum, [*tubes, *(_pocket(x, y, z, *each) for each in _MIDLINE_VENTRICLES)])
-    pockets = [_pocket(side, y, z, *each) for each in _CISTERNS]
-    bent = y + 1.8 * np.sin(side / 5.0)
-    sylvian = [_tube(side, bent, 0.35 * z, *tube, scale=wide) for tube in _SYLVIAN]
-    fissure = 0.5 + 1.2 * wide * np.exp(-cortex_mm / 12.0) - side
-    fissure = np.where(along_falx(y, z), fissure, -99.0)
-    shrink = np.sqrt(np.maximum(outline.radius, 0.1))
-    fold = np.abs(head.folds.at(x / shrink, y / shrink, z / shrink)) * shrink
-    depth = 14.0 + 4.0 * outline.lumps + 3.0 * np.sin(x / 6.0 + z / 5.0) * np.sin(y / 7.0)
-    width = (0.5 + 1.1 * head.atrophy) * np.clip(1.3 - cortex_mm / depth, 0.1, 1.0) + 0.2
-    sulcus = np.minimum(np.minimum(width - fold, 0.6 * (depth - cortex_mm)), 40.0 * (outline.radius - 0.6))
+    sway = head.bumps.at(x, y, z)
+    swell = head.bumps.at(-x, 0.8 * y - 5.0, z + 9.0)
+    shrink = np.maximum(outline.radius, 0.15) ** 0.7
+    fx, fy, fz = x / shrink, y / shrink, z / shrink
+    fold = head.folds.at(fx + 1.5 * sway, fy + 1.5 * swell, fz) * shrink
+    wide_mm, long_mm = head.half_width_mm / _ADULT_WIDTH_MM, head.half_length_mm / _ADULT_LENGTH_MM
+    ux, uy, uz = x / wide_mm + 0.7 * sway, y / long_mm + 1.0 * swell, z * _ADULT_HEIGHT_MM / head.height_mm + 0.8 * sway
+    side = np.abs(ux)
+    ventricle = np.full(x.shape, -30.0)
+    inner = np.nonzero((side < 42) & (uy > -80) & (uy < 50) & (uz > -50) & (uz < 42))
+    if inner[0].size:
+        ventricle[inner] = _ventricles(head, ux[inner], side[inner], uy[inner], uz[inner]) * wide_mm
+    cistern = np.full(x.shape, -30.0)
+    low = np.nonzero(uz < 16)
+    if low[0].size:
+        cistern[low] = _cisterns(head, ux[low], side[low], uy[low], uz[low], sway[low]) * wide_mm
+    gap = 0.35 + (0.5 + 1.6 * head.atrophy) * np.exp(np.minimum(-cortex_mm, 0.0) / 12.0)
+    gap = np.where(along_falx(y, z), gap * (1.0 + 0.5 * swell), -9.0) - np.abs(x + 0.7 * sway)
+    depth = 13.0 + 5.0 * outline.lumps + 4.0 * swell + 6.0 * head.atrophy
+    width = (0.35 + 1.15 * head.atrophy) * np.clip(1.25 - cortex_mm / (depth + 4.0), 0.12, 1.0) + 0.15
+    width = np.where(z < -18.0, 0.55 * width, width) * (1.0 + 0.35 * sway)
+    end = np.minimum(0.6 * (depth - cortex_mm), 40.0 * (outline.radius - 0.58))
     return Spaces(
         ventricle_mm=ventricle,
-        cistern_mm=reduce(np.maximum, [*pockets, *sylvian, fissure]),
-        sulcus_mm=sulcus,
+        cistern_mm=np.maximum(cistern, gap),
+        sulcus_mm=np.minimum(width - np.abs(fold), end),
         cortex_mm=cortex_mm,
+        fold_mm=fold,
+        width_mm=width,
+        end_mm=end,
+        across_mm=x,
     )
 
 
-def _tube(
-    x: Floats, y: Floats, z: Floats, start: tuple[float, float, float], end: tuple[float, float, float],
-    thick_start: float, thick_end: float, *, scale: float,
-) -> Floats:  # fmt: skip
+def _ventricles(head: Anatomy, x: Floats, side: Floats, y: Floats, z: Floats) -> Floats:
+    tubes = [_tube(side, y, z, *tube, scale=head.ventricle) for tube in _VENTRICLE]
+    lateral = reduce(np.maximum, tubes)
+    # the caudate nucleus and the thalamus bulge into it from the side
+    lateral = np.minimum(lateral, 1.2 * np.sqrt((side - 15.5 - head.ventricle) ** 2 + (z - 11.0) ** 2 + 4.0) - 5.0)
+    lateral = np.minimum(lateral, side - 0.9)  # septum
+    wide = 0.5 + 0.6 * head.ventricle
+    third = _pocket(x / wide, y, z, *_THIRD)
+    fourth = _pocket(x, y, z, *_FOURTH)
+    found = np.maximum(np.maximum(lateral, third), fourth)
+    return np.maximum(found, _pocket(x, y, z, *_CAVUM)) if head.cavum else found
+
+
+def _cisterns(head: Anatomy, x: Floats, side: Floats, y: Floats, z: Floats, sway: Floats) -> Floats:
+    wide = 0.8 + 0.5 * head.atrophy
+    pockets = [_pocket(side, y, z, *each) for each in _CISTERNS]
+    bent = y + 2.2 * np.sin(side / 5.0) + 2.0 * sway
+    sylvian = [_tube(side, bent, 0.4 * z, *tube, scale=wide) for tube in _SYLVIAN]
+    return reduce(np.maximum, [*pockets, *sylvian]) + 0.6 * (wide - 1.0)
+
+
+def _tube(x: Floats, y: Floats, z: Floats, start: Point, end: Point, thick_start: float, thick_end: float, *, scale: float) -> Floats:  # fmt: skip
     """Return the depth inside a tube between two points."""
     (ax, ay, az), (bx, by, bz) = start, end
     dx, dy, dz = bx - ax, by - ay, bz - az
-    along = np.clip(((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz), 0.0, 1.0)
-    away = np.sqrt((x - ax - dx * along) ** 2 + (y - ay - dy * along) ** 2 + (z - az - dz * along) ** 2)
-    return scale * (thick_start + (thick_end - thick_start) * along) - away
+    length = dx * dx + dy * dy + dz * dz
+    px, py, pz = x - ax, y - ay, z - az
+    along = np.clip(px * (dx / length) + py * (dy / length) + pz * (dz / length), 0.0, 1.0)
+    px, py, pz = px - dx * along, py - dy * along, pz - dz * along
+    return scale * (thick_start + (thick_end - thick_start) * along) - np.sqrt(px * px + py * py + pz * pz)
 
 
-def _pocket(
-    x: Floats, y: Floats, z: Floats, centre: tuple[float, float, float], half: tuple[float, float, float]
-) -> Floats:
+def _pocket(x: Floats, y: Floats, z: Floats, centre: Point, half: Point) -> Floats:
     """Return about the depth inside an ellipsoid."""
-    apart = [((place - middle) / axis) ** 2 for place, middle, axis in zip((x, y, z), centre, half, strict=True)]
-    return (1.0 - np.sqrt(apart[0] + apart[1] + apart[2])) * min(half)
+    px, py, pz = (x - centre[0]) / half[0], (y - centre[1]) / half[1], (z - centre[2]) / half[2]
+    return (1.0 - np.sqrt(px * px + py * py + pz * pz)) * min(half)
 
 
 def along_falx(y: Floats, z: Floats) -> NDArray[np.bool_]:
     """Return where the falx parts the hemispheres: all around the corpus callosum."""
-    parted: NDArray[np.bool_] = (z > -14) & (((y + 6) / 50) ** 2 + ((z - 2) / 34) ** 2 > 1)
+    py, pz = (y + 6) / 50, (z - 2) / 34
+    parted: NDArray[np.bool_] = (z > -14) & (py * py + pz * pz > 1)
     return parted

@@ -1,24 +1,29 @@
-"""How a drawn head lies in the scanner, and what the scanner does to it: grid, partial volume, blur, noise, padding."""
+"""How does a head lie in the scanner, and what does the scanner make of it? Grid, blur, noise, padding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from ich_bench.geometry import Geometry
-from ich_bench.phantom.chance import Floats, between, chance, normals
+from ich_bench.phantom import physics
+from ich_bench.phantom.chance import Floats, between, chance, raw, weighted
+from ich_bench.phantom.parameters import PARAMETERS, Parameters, site_of
 
 PADDING_HU = -1024
+_LOWEST_HU, _HIGHEST_HU = -1024, 3071
 _LOW_MM, _HIGH_MM = -52.0, 82.0  # a whole scan, from the orbits to above the vertex
 _MIDDLE_MM = 10.0  # where a scan too short for a whole head is centred: the ventricles
+_THIN_MM = 2.4  # slices thinner than this share some of their noise with their neighbours
+_SHARED_NOISE = 0.45  # how much: their correlation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """One acquisition: the grid, and how the head was held.
+    """One acquisition: the grid, how the head was held, and the scanner's habits.
 
     The grid runs leftwards, forwards and upwards (LAS, as dcm2niix writes). `tilt_deg` is the gantry's: it shears the
     affine. `turn_deg` is the head's own (yaw, roll, pitch), `shift_mm` how far it lies off the centre.
@@ -29,8 +34,16 @@ class Scan:
     tilt_deg: float = 0.0
     turn_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     shift_mm: tuple[float, float] = (0.0, 0.0)
+    kernel: str = "standard"
     noise_hu: float = 3.6
-    blur_mm: float = 0.6
+    peak_per_mm: float = 0.21
+    fwhm_mm: float = 1.3
+    boost: float = 0.1
+    offset_hu: float = 0.0
+    gain: float = 1.0
+    hardening: float = 1.0
+    padding_hu: int = PADDING_HU
+    motion: tuple[tuple[float, float, int, int], ...] = ()  # (height in the scan 0-1, mm moved, first view, views)
 
     @property
     def geometry(self) -> Geometry:
@@ -43,11 +56,6 @@ class Scan:
         low, high = self._heights
         margin = 0.2 * (high - low)
         return max(low + margin, -34.0), min(high - margin, 48.0)
-
-    @property
-    def samples(self) -> int:
-        """Return how many thin planes stand for one slice, so that thick slices mix what they cut through."""
-        return max(1, round(self.spacing_mm[2] / 1.8))
 
     @property
     def _heights(self) -> tuple[float, float]:
@@ -65,16 +73,22 @@ class Scan:
         affine[:3, 3] = (self.shift_mm[0], self.shift_mm[1], sum(self._heights) / 2) - middle
         return affine
 
-    def place(self, k: int, box: tuple[slice, slice]) -> tuple[Floats, Floats, Floats]:
-        """Return the head millimetres of slice k's samples within an in-plane box: three (samples, x, y) arrays."""
-        sub = (np.arange(self.samples) + 0.5) / self.samples - 0.5
-        i = np.arange(self.shape[0], dtype=np.float64)[None, box[0], None]
-        j = np.arange(self.shape[1], dtype=np.float64)[None, None, box[1]]
-        index = (i, j, k + sub[:, None, None])
-        to_head = _rotation(self.turn_deg) @ self._affine[:3]
-        full = np.broadcast_shapes(*(part.shape for part in index))
-        x, y, z = (np.broadcast_to(sum(row[n] * index[n] for n in range(3)) + row[3], full) for row in to_head)
-        return np.array(x), np.array(y), np.array(z)
+    @property
+    def _to_head(self) -> Floats:
+        turned: Floats = _rotation(self.turn_deg) @ self._affine[:3]
+        return turned
+
+    def head_mm(self, i: Floats, j: Floats, k: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the head millimetres x, y, z of voxel indices, which may be fractions; arrays that broadcast."""
+        matrix = self._to_head
+        x, y, z = (row[0] * i + (row[1] * j + (row[2] * k + row[3])) for row in matrix)
+        return x, y, z
+
+    def index_of(self, place: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Return the voxel index, in fractions, of a place in head millimetres."""
+        matrix = self._to_head
+        i, j, k = np.linalg.solve(matrix[:, :3], np.array(place) - matrix[:, 3])
+        return float(i), float(j), float(k)
 
     def box(self, half_mm: tuple[float, float]) -> tuple[slice, slice]:
         """Return the in-plane indices that may hold any part of a head of these half sizes."""
@@ -82,7 +96,7 @@ class Scan:
         for axis, half in enumerate(half_mm):
             middle = (self.shape[axis] - 1) / 2
             reach = half / self.spacing_mm[axis]
-            off = self.shift_mm[axis] / self.spacing_mm[axis] * (1 if axis == 0 else -1)
+            off = -self.shift_mm[axis] / self.spacing_mm[axis] * (-1 if axis == 0 else 1)
             low, high = max(0, int(middle + off - reach)), min(self.shape[axis], int(middle + off + reach) + 2)
             spans.append(slice(low, max(high, low + 1)))
         return spans[0], spans[1]
@@ -91,62 +105,161 @@ class Scan:
 def draw_scan(
     rng: np.random.Generator,
     *,
+    site: str = "b",
     shape: tuple[int, int, int] | None = None,
     thickness_mm: float | None = None,
     tilt_deg: float | None = None,
+    parameters: Parameters = PARAMETERS,
 ) -> Scan:
-    """Return an acquisition, drawn: mostly 5 mm slices, some thinner, a third of the gantries tilted.
+    """Return an acquisition at a site, drawn.
 
-    The field of view stays about 230 mm whatever the shape; a scan with few slices shows the middle of the head.
+    The field of view does not depend on the shape; a scan with few slices shows the middle of the head.
+
+    Args:
+        rng: where chance comes from.
+        site: whose scanner.
+        shape: voxels; 256 × 256 and as many slices as a whole head needs when None.
+        thickness_mm: of a slice; drawn when None.
+        tilt_deg: of the gantry; drawn when None.
+        parameters: what heads are made from.
     """
-    view_mm = between(rng, 218.0, 242.0)
-    thick = 5.0 if chance(rng, 0.75) else round(between(rng, 3.0, 4.5), 1)
-    tilted = between(rng, 6.0, 22.0) if chance(rng, 0.35) else 0.0
-    turn = (between(rng, -7, 7), between(rng, -4, 4), between(rng, -10, 10))
-    shift = (between(rng, -7, 7), between(rng, -7, 7))
-    dose = between(rng, 3.0, 4.3)
-    blur = between(rng, 0.5, 0.65)
+    where = site_of(site)
+    view_mm = between(rng, *where.view_mm)
+    thick = weighted(rng, where.thickness_mm)
+    tilted = between(rng, *where.tilt_deg) if chance(rng, where.tilt_share) else 0.0
+    yaw, roll, pitch = where.turn_deg
+    turn = (between(rng, -yaw, yaw), between(rng, -roll, roll), between(rng, -pitch, pitch))
+    shift = (between(rng, -6, 6), between(rng, -6, 6))
+    noise_hu = between(rng, *where.noise_5mm_hu)
+    fwhm_mm = between(rng, *where.fwhm_mm)
     thick = thick if thickness_mm is None else thickness_mm
     across, along, slices = shape or (256, 256, round((_HIGH_MM - _LOW_MM) / thick))
-    return Scan(
+    peak_low, peak_high = parameters.noise.peak_per_mm
+    scan = Scan(
         shape=(across, along, slices),
         spacing_mm=(round(view_mm / across, 4), round(view_mm / across, 4), thick),
         tilt_deg=round(tilted if tilt_deg is None else tilt_deg, 2),
         turn_deg=turn,
         shift_mm=shift,
-        noise_hu=dose * (5.0 / max(thick, 0.6)) ** 0.5,
-        blur_mm=blur,
+        kernel=where.kernel,
+        noise_hu=noise_hu * (5.0 / max(thick, 0.6)) ** 0.5,
+        peak_per_mm=float(np.clip(0.27 / fwhm_mm, peak_low, peak_high)),
+        fwhm_mm=fwhm_mm,
+        boost=between(rng, *where.boost),
+        offset_hu=between(rng, *where.offset_hu),
+        gain=between(rng, *where.gain),
+        hardening=between(rng, *where.hardening),
+        padding_hu=weighted(rng, where.padding_hu),
     )
+    if not chance(rng, parameters.at_site(site).mimics.motion_share):
+        return scan
+    middle = between(rng, 0.2, 0.8)
+    jerks = [
+        (middle + between(rng, -0.06, 0.06), between(rng, 0.8, 2.2), int(between(rng, 0, 60)), int(between(rng, 6, 16)))
+        for _ in range(3)
+    ]
+    return replace(scan, motion=tuple(jerks))
 
 
 def acquire(planes: Floats, scan: Scan, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Return the CT as the scanner writes it: blurred in plane, noisy, cut to the round field of view, int16.
+    """Return the CT as the scanner writes it: hardened, blurred, noisy, cut to the round field of view, int16.
 
-    The planes of HU come as (z, x, y), the CT leaves as (x, y, z).
+    Args:
+        planes: HU as (z, y, x); used up.
+        scan: the acquisition.
+        rng: where the noise comes from.
 
-    The noise is band-limited as reconstruction filters make it, and stronger in the middle of a head than at its edge.
+    Returns:
+        The CT as (x, y, z).
     """
+    slices, rows, columns = planes.shape
     pixel = scan.spacing_mm[0]
-    seen = gaussian_filter(planes, (0, scan.blur_mm / pixel, scan.blur_mm / pixel), truncate=3.0)
-    white = normals(rng, planes.shape)
-    fine, coarse = max(0.45, 0.42 / pixel), max(1.2, 1.5 / pixel)
-    noise = gaussian_filter(white, (0, fine, fine), truncate=3.0)
-    noise -= 0.8 * gaussian_filter(white, (0, coarse, coarse), truncate=2.5)
-    i, j = np.ogrid[: scan.shape[0], : scan.shape[1]]
-    away = np.hypot(i - (scan.shape[0] - 1) / 2, j - (scan.shape[1] - 1) / 2) * pixel
-    strength = scan.noise_hu * (0.85 + 0.4 * np.exp(-((away / 55.0) ** 2)))
-    noise *= strength / noise.std()
-    seen += noise
-    seen[:, away > scan.shape[0] / 2 * pixel] = PADDING_HU
-    stored = np.clip(np.rint(seen), PADDING_HU, 3071).astype(np.int16)
-    return np.ascontiguousarray(stored.transpose(1, 2, 0))
+    cell_mm = pixel * max(rows, columns) / physics.SIDE
+    small = np.stack([physics.shrunk(plane) for plane in planes])
+    added = physics.hardening(small, cell_mm, scan.hardening)
+    for height, moved, first, views in scan.motion:
+        k = min(slices - 1, max(0, int(height * slices)))
+        added[k] += physics.streaks(small[k], cell_mm, moved, first, views)
+    loud = physics.loudness(small, cell_mm) * scan.noise_hu
+    fy, fx = fftfreq(rows, pixel)[:, None], rfftfreq(columns, pixel)[None]
+    square = fy * fy + fx * fx
+    transfer = _transfer(square, scan)
+    power = _noise_amplitude(square, scan)
+    outside = _outside_view(rows, columns)
+    stored = np.empty(planes.shape, np.int16)
+    kept = _SHARED_NOISE if scan.spacing_mm[2] < _THIN_MM else 0.0
+    spectrum = np.zeros((rows, columns // 2 + 1), np.complex128)
+    for k in range(slices):
+        plane = planes[k]
+        plane += np.maximum(plane, 0.0) * (scan.gain - 1.0)
+        plane += physics.grown(added[k], (rows, columns)) + scan.offset_hu
+        clean = rfft2(plane)
+        clean *= transfer
+        fresh = _white(rng, spectrum.shape)
+        fresh *= power
+        spectrum = kept * spectrum + (1.0 - kept * kept) ** 0.5 * fresh
+        seen = irfft2(spectrum, s=(rows, columns))
+        seen *= physics.grown(loud[k], (rows, columns))
+        seen += irfft2(clean, s=(rows, columns), overwrite_x=True)
+        np.rint(seen, out=seen)
+        np.maximum(seen, _LOWEST_HU, out=seen)
+        np.minimum(seen, _HIGHEST_HU, out=seen)
+        seen[outside] = scan.padding_hu
+        stored[k] = seen
+    return stored.transpose(2, 1, 0)
+
+
+def _transfer(square: Floats, scan: Scan) -> Floats:
+    """Return the in-plane transfer function at squared frequencies: a Gaussian, raised at middle ones by the boost."""
+    steep = (np.pi * scan.fwhm_mm) ** 2 / (4.0 * np.log(2.0))
+    middle = square * (scan.fwhm_mm / 0.42) ** 2
+    found: Floats = np.exp(-steep * square) * (1.0 + 2.2 * scan.boost * middle)
+    return found
+
+
+def _noise_amplitude(square: Floats, scan: Scan) -> Floats:
+    """Return the root of the noise power at squared frequencies, scaled so that the noise has standard deviation 1.
+
+    The power rises with frequency as filtered back-projection makes it, peaks, and falls as the kernel does; Solomon 2012.
+    """
+    peak = 2.0 * scan.peak_per_mm**2
+    power = (np.sqrt(square) + 0.04 * scan.peak_per_mm) * np.exp(-square / peak)
+    half = power.copy()
+    half[:, 1 : -1 if square.shape[1] > 2 else None] *= 2.0
+    amplitude: Floats = np.sqrt(power)
+    return amplitude * (1.0 / np.sqrt(max(float(half.sum()), 1e-12)))
+
+
+def _white(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.complex128]:
+    """Return a white spectrum, scaled for an inverse transform that keeps the standard deviation.
+
+    Each part is the sum of two 16-bit halves of 32 bits of raw output; a voxel sums over thousands of them.
+    """
+    rows, half = shape
+    drawn = raw(rng, rows * half)
+    low = np.uint64(0x0000FFFF0000FFFF)
+    pairs = ((drawn & low) + ((drawn >> np.uint64(16)) & low)).view(np.uint32)
+    parts = pairs.astype(np.float64)
+    parts -= 65535.0
+    parts *= rows * (2 * half - 2) * (3.0 / (65536.0**2)) ** 0.5
+    return parts.view(np.complex128).reshape(shape)
+
+
+def _outside_view(rows: int, columns: int) -> NDArray[np.bool_]:
+    j, i = np.ogrid[:rows, :columns]
+    away = np.hypot(i - (columns - 1) / 2, j - (rows - 1) / 2)
+    return np.asarray(away > max(rows, columns) / 2)
 
 
 def headrest(scan: Scan) -> Floats:
-    """Return the HU the headrest adds to any slice, (x, y): a thin shell behind the head."""
-    x, y, _ = (part[0] for part in scan.place(scan.shape[2] // 2, (slice(None), slice(None))))
-    ring = np.abs(np.sqrt((x / 92.0) ** 2 + ((y - 10.0) / 121.0) ** 2) - 1.0) * 100.0
-    rest: Floats = 1150.0 * np.clip(1.4 - ring / max(1.0, scan.spacing_mm[0]), 0.0, 1.0) * (y < 30.0)
+    """Return the HU of the headrest in any slice, (y, x): a thin shell behind the head; -1000 elsewhere."""
+    matrix = scan._affine
+    i, j = np.arange(scan.shape[0])[None, :], np.arange(scan.shape[1])[:, None]
+    x = matrix[0, 0] * i + matrix[0, 3]
+    y = matrix[1, 1] * j + matrix[1, 3]
+    ring = np.abs(np.sqrt((x / 94.0) ** 2 + ((y - 14.0) / 126.0) ** 2) - 1.0) * 100.0
+    shell = np.clip(1.3 - ring / max(1.0, scan.spacing_mm[0]), 0.0, 1.0) * np.clip((30.0 - y) / 3.0, 0.0, 1.0)
+    rest: Floats = -1000.0 + 1080.0 * shell
     return rest
 
 
