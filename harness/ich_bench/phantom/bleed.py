@@ -138,7 +138,7 @@ def draw_blood(
     """
     hyper, acute, subacute, _ = parameters.of(subtype).ages
     drawn = between(rng, 0.0, 1.0)
-    pale = between(rng, *parameters.anaemia_hu) if venous_hu - 10.0 < 30.0 else 0.0
+    pale = between(rng, *parameters.anaemia_hu) * (venous_hu - 10.0 < 30.0)
     mean = min(90.0, max(50.0, normal(rng, *parameters.acute_hu)))
     swirl = between(rng, *parameters.swirl_hu)
     level = middle_y_mm + between(rng, -6.0, 3.0)

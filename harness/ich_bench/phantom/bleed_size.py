@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ich_bench.phantom.bleed import Bleed, Place
 
 _STEP_MM = 3.0
-_BALL_STEPS = 11  # places across a ball in which a compact bleed is measured
+_ACROSS = 22  # places across a cube in which a compact bleed is measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +34,26 @@ class Lattice:
             needed: at each place, the least size at which the bleed takes it in; inf where it never does.
             volume_ml: the volume; less is held where the places do not suffice.
         """
-        reached = np.sort(needed[np.isfinite(needed)])
-        if not reached.size:
-            return 0.0
-        rank = volume_ml / self.each_ml - 0.5
-        return float(np.interp(rank, np.arange(len(reached)), reached))
+        return size_for(needed, volume_ml, self.each_ml)
 
-    def volume_ml(self, bleed: Bleed) -> float:
-        """Return what a bleed of limited reach holds, before it moves the brain."""
-        half = bleed.reach_mm - 1.8 * bleed.oedema_mm
-        steps = (np.arange(2 * _BALL_STEPS) + 0.5) / _BALL_STEPS - 1.0
-        grid = np.meshgrid(*(middle + half * steps for middle in bleed.centre), indexing="ij")
+    def depths(self, bleed: Bleed, half_mm: float) -> tuple[Floats, float]:
+        """Return the depths in a bleed at places of the cavity around its centre, before it moves the brain.
+
+        Also returns how many mL each place stands for; the places fill a cube of this half side.
+        """
+        steps = half_mm * ((np.arange(_ACROSS) + 0.5) / _ACROSS * 2.0 - 1.0)
+        grid = np.meshgrid(*(middle + steps for middle in bleed.centre), indexing="ij")
         x, y, z = (np.ascontiguousarray(part.ravel()) for part in grid)
         place, outline, fluid = seen(self.head, (x, y, z))
-        depth = bleed.inside_mm(place, outline, fluid)
-        return float((depth > 0).sum()) * (half / _BALL_STEPS) ** 3 / 1000.0
+        return bleed.inside_mm(place, outline, fluid), (2.0 * half_mm / _ACROSS) ** 3 / 1000.0
+
+
+def size_for(needed: Floats, volume_ml: float, each_ml: float) -> float:
+    """Return the size at which places that stand for `each_ml` hold the volume; see `Lattice.size_for`."""
+    reached = np.sort(needed[np.isfinite(needed)])
+    if not reached.size:
+        return 0.0
+    return float(np.interp(volume_ml / each_ml - 0.5, np.arange(len(reached)), reached))
 
 
 def lattice_of(head: Anatomy) -> Lattice:

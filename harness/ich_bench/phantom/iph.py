@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces
 from ich_bench.phantom.bleed import Bleed, Index, Place, Point, ball, draw_blood, held
-from ich_bench.phantom.bleed_size import Lattice
+from ich_bench.phantom.bleed_size import Lattice, size_for
 from ich_bench.phantom.chance import Floats, between, normal, smooth_field
 from ich_bench.phantom.lesion_parameters import LesionParameters, Span
 
@@ -34,8 +34,13 @@ class Iph(Bleed):
     radius_mm: float
     turn: tuple[float, float]  # cosine and sine of the long axis against the front
     lobes: tuple[tuple[Point, Point], ...]
-    rough_mm: float
+    rough: float  # of its radius
     wall_mm: float  # how thick the ventricle's wall is that holds it back
+
+    @property
+    def rough_mm(self) -> float:
+        """Return how far its outline strays."""
+        return self.rough * self.radius_mm + 0.4
 
     @property
     def reach_mm(self) -> float:
@@ -100,16 +105,19 @@ def draw_iph(
     ratio = between(rng, *parameters.oedema_share)
     oedema_hu = between(rng, *parameters.oedema_hu)
     burst = between(rng, -0.5, 1.5)
-    radius = (volume_ml * 3000.0 / (4 * np.pi)) ** (1 / 3)
+    bleed = Iph(
+        subtype="iph", side=side, centre=centre, volume_ml=volume_ml, hu=blood.hu, blood=blood, lumps=lumps,
+        oedema_hu=oedema_hu, radius_mm=(volume_ml * 3000.0 / (4 * np.pi)) ** (1 / 3),
+        turn=(float(np.cos(angle)), float(np.sin(angle))), lobes=tuple(lobes), rough=rough, wall_mm=burst,
+    )  # fmt: skip
     for _ in range(_FITTED):
-        bleed = Iph(
-            subtype="iph", side=side, centre=centre, volume_ml=volume_ml, hu=blood.hu, blood=blood, lumps=lumps,
-            oedema_mm=((1.0 + ratio) ** (1 / 3) - 1.0) * (volume_ml * 3000.0 / (4 * np.pi)) ** (1 / 3),
-            oedema_hu=oedema_hu, radius_mm=radius, turn=(float(np.cos(angle)), float(np.sin(angle))),
-            lobes=tuple(lobes), rough_mm=rough * radius + 0.4, wall_mm=burst,
-        )  # fmt: skip
-        radius *= min(1.5, max(0.6, (volume_ml / max(lattice.volume_ml(bleed), 0.02 * volume_ml)) ** (1 / 3)))
-    return bleed
+        depth, each_ml = lattice.depths(bleed, bleed.reach_mm)
+        held_ml = max(float((depth > 0).sum()) * each_ml, 0.02 * volume_ml)
+        grown = min(1.5, max(0.6, (volume_ml / held_ml) ** (1 / 3)))
+        bleed = replace(bleed, radius_mm=bleed.radius_mm * grown)
+    depth, each_ml = lattice.depths(bleed, 1.5 * bleed.radius_mm + 4.0)
+    held_ml = float((depth > 0).sum()) * each_ml
+    return replace(bleed, oedema_mm=max(0.5, size_for(-depth, (1.0 + ratio) * held_ml, each_ml)))
 
 
 def _seat(rng: np.random.Generator, span_mm: Span) -> tuple[Point, float]:
