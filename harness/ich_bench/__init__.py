@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ich_bench.board.compare import compare
+    from ich_bench.board.public import leaderboard
     from ich_bench.datasets import load_dataset
     from ich_bench.errors import IchBenchError
     from ich_bench.metrics.suite import METRICS, SUITE, score
@@ -12,7 +14,18 @@ if TYPE_CHECKING:
     from ich_bench.runs.evaluation import evaluate
 
 __version__ = "0.1.0"
-__all__ = ["METRICS", "SUITE", "IchBenchError", "__version__", "evaluate", "load_dataset", "score", "validate"]
+__all__ = [
+    "METRICS",
+    "SUITE",
+    "IchBenchError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "leaderboard",
+    "load_dataset",
+    "score",
+    "validate",
+]
 
 # Each name is imported on first use, so that `import ich_bench` and `ich-bench --help` stay instant.
 _HOME = {
@@ -22,6 +35,8 @@ _HOME = {
     "evaluate": "ich_bench.runs.evaluation",
     "validate": "ich_bench.predictions.validation",
     "load_dataset": "ich_bench.datasets",
+    "leaderboard": "ich_bench.board.public",
+    "compare": "ich_bench.board.compare",
     "IchBenchError": "ich_bench.errors",
 }
 

@@ -216,7 +216,7 @@ def _compared(a: Entry, b: Entry, kept: tuple[str, ...], *, seed: int, draws: in
         seeds=(max(1, len(runs[0].seeds)), max(1, len(runs[1].seeds))),
         seed_sd=(_seed_sd(runs[0], kept), _seed_sd(runs[1], kept)),
         tests=tuple(tests),
-        largest=_largest(*(_column(run, "dice", kept) for run in runs), kept, has_ich),
+        largest=_largest(_column(runs[0], "dice", kept), _column(runs[1], "dice", kept), kept, has_ich),
         notes=tuple(notes),
     )
 

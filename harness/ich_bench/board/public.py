@@ -99,8 +99,6 @@ def scored_datasets() -> tuple[str, ...]:
 
 def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) -> Sources:
     """Return what may stand on boards; a folder of submissions that is named must exist, no other need."""
-    from ich_bench.submissions.reported import load_reported
-
     try:
         shelf = load_submissions(submissions)
     except IchBenchError:
@@ -111,9 +109,17 @@ def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) ->
     return Sources(
         submissions=shelf.submissions,
         runs=tuple(from_run(run) for run in runs),
-        reported=tuple(load_reported(shelf.folder)),
+        reported=_reported(shelf.folder),
         notes=tuple(told),
     )
+
+
+def _reported(folder: Path) -> tuple[ReportedRow, ...]:
+    try:
+        from ich_bench.submissions import reported  # type: ignore[attr-defined]
+    except ImportError:
+        return ()
+    return tuple(reported.load_reported(folder))
 
 
 def board_of(

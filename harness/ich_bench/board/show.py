@@ -14,6 +14,7 @@ from ich_bench.board.model import COHORTS, PRIMARY, Board, Overview, Row
 from ich_bench.board.sections import PARTS, Section
 from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.escape import printable
+from ich_bench.metrics.suite import COLUMNS
 from ich_bench.tables.layout import NO_BREAK, WRITERS, Block, Escape, Write
 
 TEXTS: Mapping[str, tuple[Write, Escape]] = MappingProxyType({**WRITERS, "latex": (as_latex, latex)})
@@ -88,8 +89,7 @@ def chosen(board: Board, only: Sequence[str]) -> tuple[Row, ...]:
 
 def show_overview(found: Overview, *, format: str = "table", metric: str = PRIMARY[1], cohort: str = PRIMARY[0]) -> str:
     """Return what there is on every dataset, the macro-mean and train × test; UsageError for an unknown format."""
-    if format not in FORMATS:
-        raise UsageError(f"there is no format {printable(format)!r}. {did_you_mean(format, FORMATS)}")
+    check_format(format)
     if format == "json":
         return flat.as_json(found, with_pairs=False)
     if format == "challenger":
@@ -172,16 +172,32 @@ def _overview(found: Overview) -> Iterator[Section]:
     yield Section(title="", lines=tuple(notes))
 
 
-def _check(board: Board, format: str, cohort: str, metric: str, parts: Collection[str]) -> None:
-    known = tuple(board.scores.values)
-    for value, names, what in ((format, FORMATS, "format"), (cohort, COHORTS, "cohort"), (metric, known, "metric")):
-        if value not in names:
-            raise UsageError(f"there is no {what} {printable(value)!r}. {did_you_mean(value, names)}")
+def check_format(format: str) -> None:
+    """Raise UsageError with the known formats where this is none."""
+    if format not in FORMATS:
+        raise UsageError(f"there is no format {printable(format)!r}. {did_you_mean(format, FORMATS)}")
+
+
+def check_cohort(cohort: str, metric: str) -> None:
+    """Raise UsageError where there is no such cohort, or where it has no such metric."""
+    if cohort not in COHORTS:
+        raise UsageError(f"there is no cohort {printable(cohort)!r}. {did_you_mean(cohort, COHORTS)}")
+    known = (*COLUMNS, "clean", "precision_nonempty")
+    if metric not in known:
+        raise UsageError(f"there is no metric {printable(metric)!r}. {did_you_mean(metric, known)}")
     if not measured_on(metric, cohort):
         fitting = [name for name in COHORTS if measured_on(metric, name)]
         raise UsageError(
             f"{metric} is not summed up on {cohort}, only on {', '.join(fitting)}: name one with --cohort."
         )
+
+
+def _check(board: Board, format: str, cohort: str, metric: str, parts: Collection[str]) -> None:
+    check_format(format)
+    check_cohort(cohort, metric)
+    if metric not in board.scores.values:
+        told = did_you_mean(metric, board.scores.values)
+        raise UsageError(f"profile {board.profile} has no metric {printable(metric)!r}. {told}")
     for part in parts:
         if part not in PARTS:
             raise UsageError(f"a board has no part {printable(part)!r}. {did_you_mean(part, PARTS)}")

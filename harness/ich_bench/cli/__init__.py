@@ -6,12 +6,12 @@ import io
 import sys
 import traceback
 
-from ich_bench.cli import console, data, drawn, machine, mend, report, score, submit
+from ich_bench.cli import board, calibration, console, data, drawn, machine, mend, report, score, submit
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.phantom import watch
 
-__all__ = ["app", "data", "drawn", "machine", "main", "mend", "report", "score", "submit"]
+__all__ = ["app", "board", "calibration", "data", "drawn", "machine", "main", "mend", "report", "score", "submit"]
 
 ORDER = (
     *("demo", "evaluate", "validate", "show"),
