@@ -1,311 +1,241 @@
-"""Are the drawn heads hard in the way patients are? Prints tables of Dice by method, subtype, size and site.
+"""Are the drawn heads hard in the way patients are? Prints Dice by method, site, subtype and size, as Markdown.
 
-Run it with `python benchmarks/phantom_difficulty.py --smoke` (a CPU, two cores, about a quarter of an hour) or, for the
-schedule of Spahr 2023 on a GPU, `python benchmarks/phantom_difficulty.py --device cuda`. It needs ich-bench and torch.
+Run it with `python benchmarks/phantom_difficulty.py --smoke` (a CPU, two cores, about a quarter of an hour) or, with
+Spahr 2023's own schedule on a GPU, `python benchmarks/phantom_difficulty.py --device cuda`. It needs ich-bench and
+torch.
 
-Rows: an HU threshold in the perfect cavity; a U-Net trained on slices with ICH only; the same, kept to the drawn
-cavity; a U-Net trained on twice as many normal slices too (mixed). Heads are drawn from seeds of this script's own, and
-training and test heads never meet. Scored are whole volumes, with epsilon 1 in Dice, precision and recall.
+Rows: an HU threshold inside the drawn cavity (no torch: `--rows threshold`); a U-Net trained on slices with ICH only;
+its predictions kept to the drawn cavity; a U-Net trained on twice as many normal slices too (mixed); and mixed
+training at each site, tested at every other (`shift`). Heads come from seeds of this script's own, and training and
+test heads never meet. A site's training heads are as many as a fold of the dataset that it follows has. Whole volumes
+are scored on the grid of the CT, by ich_bench.metrics.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import platform
-import tempfile
+import json
+import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.ndimage import binary_opening, label
-from small_unet import Schedule, UNet, predict, train
+from difficulty_heads import DrawnHead, Mask, default_folder, heads, stacked
 
 from ich_bench.cases import SUBTYPES
-from ich_bench.phantom import parameters as parameters_of
-from ich_bench.phantom.draw import draw
+from ich_bench.metrics import overlap
+from ich_bench.phantom.parameters import PHANTOM_VERSION
 
-SITES = ("a", "b", "c")
-MAIN = "b"
-THRESHOLD_HU, LEAST_ML = (50, 90), 0.1
-WINDOW_HU = (-50.0, 150.0)
-SIZES_ML = ((0.0, 1.0), (1.0, 5.0), (5.0, 30.0), (30.0, 1e9))
-ISODENSE_HU = (24.0, 42.0)  # a subdural as dense as brain
+SITES, MAIN = ("a", "b", "c"), "b"
+ROWS = ("threshold", "ich-only", "mixed", "shift")
+EPSILON = 1.0
+SIZES_ML = ((0.0, 1.0), (1.0, 5.0), (5.0, 30.0), (30.0, float("inf")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much is drawn and trained."""
+    """How much is drawn, and how long is trained."""
 
-    factor: int  # in-plane reduction of the 256 x 256 grid
-    train_heads: tuple[int, int]  # with ICH, healthy
-    test_heads: tuple[int, int]
-    step: dict[str, int]  # of how many slices one is used, by site
-    schedule: Schedule
-    shift_schedule: Schedule  # for the site matrix
-    folds: int
+    factor: int  # in-plane reduction of the 256 x 256 grid for the network
+    width: int
+    epochs: int
+    train: dict[str, tuple[int, int]]  # heads with ICH and healthy ones, by site
+    test: dict[str, tuple[int, int]]
 
 
+# Four fifths of Seg-CQ500's 51 heads (all with ICH), of ct-ich's 75 (36), of INSTANCE's 100 open ones (all).
+_TRAIN = {"a": (41, 0), "b": (29, 31), "c": (80, 0)}
+FULL = Plan(factor=1, width=32, epochs=100, train=_TRAIN, test={"a": (50, 20), "b": (100, 50), "c": (50, 20)})
 SMOKE = Plan(
-    factor=2,
-    train_heads=(60, 24),
-    test_heads=(30, 12),
-    step={"a": 4, "b": 1, "c": 1},
-    schedule=Schedule(width=8, levels=4, batch=16, steps_ich=500),
-    shift_schedule=Schedule(width=8, levels=4, batch=16, steps_ich=300),
-    folds=1,
+    factor=2, width=8, epochs=24, train=_TRAIN | {"c": (41, 0)}, test={"a": (20, 0), "b": (40, 20), "c": (20, 0)}
 )
-FULL = Plan(
-    factor=1,
-    train_heads=(72, 72),
-    test_heads=(36, 39),
-    step={"a": 4, "b": 1, "c": 1},
-    schedule=Schedule(width=32, levels=5, batch=16, steps_ich=4000),
-    shift_schedule=Schedule(width=32, levels=5, batch=16, steps_ich=2000),
-    folds=3,
-)
+
+
+def scores(found: Mask, head: DrawnHead) -> tuple[float, float, float]:
+    """Return Dice, precision and recall of a head."""
+    counts = overlap.count(head.reference, found)
+    return overlap.dice(counts, EPSILON), overlap.precision(counts, EPSILON), overlap.recall(counts, EPSILON)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Volume:
-    """One drawn head, reduced: slices first, cropped to the middle."""
+class Row:
+    """One method on the test heads: scores of each, and the share found of each subtype (NaN where there is none)."""
 
-    slices: np.ndarray  # uint8
-    mask: np.ndarray
-    cavity: np.ndarray
-    subtypes: dict[str, np.ndarray]
-    volume_ml: float
-    sdh_hu: float
-    threshold: tuple[float, float, float]  # Dice, precision, recall of the threshold, on the full grid
+    name: str
+    scores: np.ndarray  # heads x (Dice, precision, recall)
+    shares: np.ndarray  # heads x subtypes
 
-    @property
-    def ill(self) -> bool:
-        """Return whether anything bled."""
-        return bool(self.mask.any())
-
-
-def volume(site: str, ill: bool, number: int, factor: int, step: int, folder: str) -> Volume:
-    """Return a drawn head, from the folder where it lies already."""
-    path = Path(folder) / f"{site}{int(ill)}-{number:04}-{factor}-{step}.npz"
-    if not path.exists():
-        _draw_to(path, site, ill, number, factor, step)
-    with np.load(path) as held:
-        bits = held["bits"]
-        return Volume(
-            slices=held["slices"],
-            mask=bits > 0,
-            cavity=held["cavity"],
-            subtypes={name: (bits & (1 << n)) > 0 for n, name in enumerate(SUBTYPES)},
-            volume_ml=float(held["facts"][0]),
-            sdh_hu=float(held["facts"][1]),
-            threshold=tuple(held["facts"][2:5]),
-        )
+    @classmethod
+    def of(cls, name: str, found: Iterable[Mask], drawn: Sequence[DrawnHead]) -> Row:
+        """Score a method's masks."""
+        each, shares = [], []
+        for mask, head in zip(found, drawn, strict=True):
+            each.append(scores(mask, head))
+            there = (head.subtypes[name] for name in SUBTYPES)
+            shares.append([mask[part].mean() if part.any() else np.nan for part in there])
+        return cls(name=name, scores=np.array(each), shares=np.array(shares))
 
 
-def _draw_to(path: Path, site: str, ill: bool, number: int, factor: int, step: int) -> None:
-    rng = np.random.Generator(np.random.PCG64([20260, ord(site), int(ill), number]))
-    head = draw("one", rng, site=site, bleeds=None if ill else ())
-    hu = head.hu.astype(np.float32)
-    voxel_ml = head.geometry.voxel_volume_mm3 / 1000.0
-    found = threshold(head.hu, head.cavity, voxel_ml)
-    sdh = head.subtype_masks["sdh"]
-    facts = [
-        float(head.reference.sum()) * voxel_ml,
-        float(hu[sdh].mean()) if sdh.any() else np.nan,
-        *scores(found, head.reference),
-    ]
-    bits = sum((head.subtype_masks[name].astype(np.uint8) << n for n, name in enumerate(SUBTYPES)), np.uint8(0))
-    shown = np.clip((hu - WINDOW_HU[0]) / (WINDOW_HU[1] - WINDOW_HU[0]), 0.0, 1.0) * 255.0
-    each = range(step // 2, hu.shape[2], step)
-    kept = [np.moveaxis(array[:, :, each], 2, 0) for array in (shown, bits, head.cavity)]
-    slices = _crop(np.rint(_reduced(kept[0], factor)).astype(np.uint8), factor)
-    many = sum(
-        ((_reduced(((kept[1] >> n) & 1).astype(np.float32), factor) >= 0.5).astype(np.uint8) << n for n in range(5)),
-        np.uint8(0),
-    )
-    cavity = _crop(_reduced(kept[2].astype(np.float32), factor) >= 0.5, factor)
-    part = path.with_suffix(".part.npz")
-    np.savez(part, slices=slices, bits=_crop(many, factor), cavity=cavity, facts=np.array(facts))
-    part.rename(path)
+class Measurement:
+    """One run: its plan, its heads and its networks."""
+
+    def __init__(self, plan: Plan, asked: argparse.Namespace) -> None:
+        """Keep what was asked for."""
+        self.plan, self.asked = plan, asked
+        self.folder = Path(asked.folder) if asked.folder else default_folder()
+        self.trained: dict[tuple[str, float], Callable[[DrawnHead], Mask]] = {}
+
+    def heads(self, site: str, part: str) -> list[DrawnHead]:
+        """Return the heads of a part ("train", "test") of a site."""
+        counts = (self.plan.train if part == "train" else self.plan.test)[site]
+        say(f"drawing {sum(counts)} heads of site {site}, {part}")
+        rest = {"factor": self.plan.factor, "folder": self.folder, "jobs": self.asked.jobs}
+        return heads(site, *counts, part=part, seed=self.asked.seed, **rest)
+
+    def network(self, site: str, normals: float) -> Callable[[DrawnHead], Mask]:
+        """Return what predicts a head's mask, trained on a site's heads."""
+        import torch
+        from small_unet import Schedule, on_stderr, predict, train
+
+        if (site, normals) not in self.trained:
+            torch.set_num_threads(self.asked.jobs)
+            schedule = Schedule(width=self.plan.width, epochs=self.plan.epochs)
+            how = {"device": self.asked.device, "bf16": self.asked.bf16}
+            told = on_stderr(f"site {site}, {'mixed' if normals else 'ICH only'}")
+            data = stacked(self.heads(site, "train"))
+            net = train(*data, schedule, normals=normals, seed=self.asked.seed, told=told, **how)
+            self.trained[site, normals] = lambda head: predict(net, head.slices, self.plan.factor, **how)
+        return self.trained[site, normals]
+
+    def main_rows(self, drawn: list[DrawnHead]) -> list[Row]:
+        """Return the rows of the main site."""
+        rows = []
+        if "threshold" in self.asked.rows:
+            rows.append(Row.of("threshold in the cavity", (head.threshold for head in drawn), drawn))
+        for row, name, normals in (("ich-only", "ICH-only", 0.0), ("mixed", "mixed", 2.0)):
+            if row in self.asked.rows:
+                found = [self.network(MAIN, normals)(head) for head in drawn]
+                kept = [mask & head.cavity for mask, head in zip(found, drawn, strict=True)]
+                rows += [Row.of(name, found, drawn), Row.of(f"{name} + cavity", kept, drawn)]
+        return rows
+
+    def shift(self) -> list[list[float]]:
+        """Return mean Dice on `ich`, trained at the site of the row, tested at that of the column."""
+        tests = {site: [head for head in self.heads(site, "test") if head.ill] for site in SITES}
+        table = []
+        for home in SITES:
+            net = self.network(home, 2.0)
+            table.append([mean([scores(net(head), head)[0] for head in tests[away]]) for away in SITES])
+        return table
 
 
-def _reduced(slices: np.ndarray, factor: int) -> np.ndarray:
-    """Return the mean of factor x factor pixels."""
-    count, across, along = slices.shape
-    return slices.reshape(count, across // factor, factor, along // factor, factor).mean(axis=(2, 4))
-
-
-def _crop(slices: np.ndarray, factor: int) -> np.ndarray:
-    """Return the middle 192 x 224 of 256 x 256: the cavity lies within."""
-    across, along = 32 // factor, 16 // factor
-    return slices[:, across:-across, along:-along]
-
-
-def threshold(hu: np.ndarray, cavity: np.ndarray, voxel_ml: float) -> np.ndarray:
-    """Return what lies between two HU in the cavity, opened in plane, without pieces under 0.1 mL."""
-    found = (hu >= THRESHOLD_HU[0]) & (hu <= THRESHOLD_HU[1]) & cavity
-    found = binary_opening(found, np.ones((3, 3, 1), bool))
-    pieces, _ = label(found, np.ones((3, 3, 3), bool))
-    large = np.bincount(pieces.ravel()) * voxel_ml >= LEAST_ML
-    large[0] = False
-    return large[pieces]
-
-
-def scores(found: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
-    """Return Dice, precision and recall with epsilon 1."""
-    both = float((found & reference).sum())
-    return (
-        (2 * both + 1) / (found.sum() + reference.sum() + 1),
-        (both + 1) / (found.sum() + 1),
-        (both + 1) / (reference.sum() + 1),
-    )
-
-
-def heads(site: str, counts: tuple[int, int], start: int, plan: Plan, folder: str, jobs: int) -> list[Volume]:
-    """Return so many heads with ICH and healthy ones of a site, drawn now or before."""
-    wanted = [(True, start + n) for n in range(counts[0])] + [(False, start + n) for n in range(counts[1])]
-    ills, numbers = zip(*wanted, strict=True)
-    with ProcessPoolExecutor(jobs) as pool:
-        rest = (repeat(plan.factor), repeat(plan.step[site]), repeat(folder))
-        return list(pool.map(volume, repeat(site), ills, numbers, *rest))
-
-
-def fit(volumes: list[Volume], schedule: Schedule, normals: float, device: str, seed: int = 1) -> UNet:
-    """Return a network trained on these heads."""
-    slices = np.concatenate([each.slices for each in volumes])
-    masks = np.concatenate([each.mask for each in volumes])
-    return train(slices, masks, schedule, normals=normals, seed=seed, device=device)
-
-
-Found = list[np.ndarray]
-
-
-def rows(found: dict[str, Found], volumes: list[Volume]) -> dict[str, list[tuple[float, float, float]]]:
-    """Return Dice, precision and recall of each method and head."""
-    table = {"threshold in the perfect cavity": [each.threshold for each in volumes]}
-    for name, masks in found.items():
-        table[name] = [scores(mask, each.mask) for mask, each in zip(masks, volumes, strict=True)]
-    return table
-
-
-def show(title: str, header: list[str], lines: list[list[str]]) -> None:
-    """Print a table in Markdown."""
-    print(f"\n{title}\n\n| " + " | ".join(header) + " |")
-    print("|---|" + "---:|" * (len(header) - 1))
-    for line in lines:
-        print("| " + " | ".join(line) + " |", flush=True)
-
-
-def show_main(table: dict[str, list[tuple[float, float, float]]], volumes: list[Volume]) -> None:
-    """Print the methods' scores on the cohorts."""
-    ill = np.array([each.ill for each in volumes])
-    lines = []
-    for name, values in table.items():
-        held = np.array(values)
-        cells = [f"{part:.3f}" for part in held[ill].mean(axis=0)]
-        lines.append([name, *cells, f"{held[:, 0].mean():.3f}", f"{held[~ill, 0].mean():.3f}"])
-    header = ["row", "Dice, `ich`", "precision", "recall", "Dice, `all`", "Dice, healthy"]
-    show(f"Site {MAIN}, {ill.sum()} heads with ICH and {(~ill).sum()} healthy", header, lines)
-
-
-def groups(volumes: list[Volume]) -> dict[str, list[int]]:
-    """Return which heads with ICH belong to which group."""
-    found: dict[str, list[int]] = {}
-    for number, each in enumerate(volumes):
-        held = [name for name in SUBTYPES if each.subtypes[name].any()]
-        if not held:
-            continue
-        low, high = next(size for size in SIZES_ML if size[0] <= each.volume_ml < size[1])
-        size = f"{low:g} mL and more" if high > 1e6 else f"{low:g} to {high:g} mL"
-        for name in [*(f"only {kind.upper()}" for kind in held if len(held) == 1), size]:
-            found.setdefault(name, []).append(number)
-        if "sdh" in held:
-            same = ISODENSE_HU[0] <= each.sdh_hu <= ISODENSE_HU[1]
-            found.setdefault("SDH as dense as brain" if same else "SDH denser or lighter", []).append(number)
+def groups(drawn: Sequence[DrawnHead]) -> dict[str, list[int]]:
+    """Return which of the heads with ICH belong to which group."""
+    found: dict[str, list[int]] = {f"mostly {name.upper()}": [] for name in SUBTYPES}
+    found["SDH as dense as brain"] = []
+    found |= {size_name(low, high): [] for low, high in SIZES_ML}
+    for number, head in enumerate(drawn):
+        if head.ill:
+            found[f"mostly {head.main_subtype.upper()}"].append(number)
+            found[next(size_name(*size) for size in SIZES_ML if head.volume_ml < size[1])].append(number)
+            if head.dark_sdh and head.main_subtype == "sdh":
+                found["SDH as dense as brain"].append(number)
     return found
 
 
-def show_groups(found: dict[str, Found], volumes: list[Volume], table: dict) -> None:
-    """Print Dice by group of heads, and recall by subtype."""
-    names = list(table)
-    members = groups(volumes)
-    lines = []
-    for group in sorted(members, key=lambda name: (not name.startswith("only"), name)):
-        chosen = members[group]
-        lines.append([group, str(len(chosen)), *(f"{np.mean([table[n][k][0] for k in chosen]):.3f}" for n in names)])
-    show("Dice by group of heads", ["heads", "number", *names], lines)
-    lines = []
-    for kind in SUBTYPES:
-        chosen = [number for number, each in enumerate(volumes) if each.subtypes[kind].any()]
-        cells = []
-        for masks in found.values():
-            cells.append(np.mean([masks[k][volumes[k].subtypes[kind]].mean() for k in chosen]) if chosen else np.nan)
-        lines.append([kind.upper(), str(len(chosen)), *(f"{cell:.3f}" for cell in cells)])
-    show("Share of each subtype's voxels found", ["subtype", "heads", *found], lines)
+def size_name(low: float, high: float) -> str:
+    """Return the name of a stratum of volume."""
+    return f"{low:g} mL and more" if high == float("inf") else f"{low:g} to {high:g} mL"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="a quarter of an hour on a CPU, at 128 x 128")
-    parser.add_argument("--device", default="cpu")
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of those that are defined; NaN of none."""
+    kept = [value for value in values if not np.isnan(value)]
+    return float(np.mean(kept)) if kept else float("nan")
+
+
+def show(title: str, header: Sequence[str], lines: Iterable[tuple[str, Sequence[float | int]]]) -> None:
+    """Print a table in Markdown."""
+    print(f"\n{title}\n\n| " + " | ".join(header) + " |\n|---|" + "---:|" * (len(header) - 1))
+    for name, values in lines:
+        cells = (str(v) if isinstance(v, int) else "-" if np.isnan(v) else f"{v:.3f}" for v in values)
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def show_rows(rows: Sequence[Row], drawn: Sequence[DrawnHead]) -> dict[str, Any]:
+    """Print the main site's tables and return them."""
+    ill = np.array([head.ill for head in drawn])
+    header = ["row", "Dice, `ich`", "precision", "recall", "Dice, `all`", "Dice, healthy"]
+    whole = {row.name: [*(mean(row.scores[ill, n]) for n in range(3)), mean(row.scores[:, 0]),
+                        mean(row.scores[~ill, 0])] for row in rows}  # fmt: skip
+    show(f"Site {MAIN}: {ill.sum()} heads with ICH, {(~ill).sum()} healthy", header, whole.items())
+    names = [row.name for row in rows]
+    members = groups(drawn)
+    grouped = {name: [len(who), *(mean(row.scores[who, 0]) for row in rows)] for name, who in members.items()}
+    show(f"Site {MAIN}: Dice by group of heads with ICH", ["heads", "number", *names], grouped.items())
+    shares = {}
+    for n, subtype in enumerate(SUBTYPES):
+        count = sum(bool(head.subtypes[subtype].any()) for head in drawn)
+        shares[subtype.upper()] = [count, *(mean(row.shares[:, n]) for row in rows)]
+    show(f"Site {MAIN}: share found of each subtype's voxels", ["subtype", "heads", *names], shares.items())
+    return {"cohorts": whole, "groups": grouped, "shares": shares}
+
+
+def say(line: str) -> None:
+    """Tell on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return what was asked for on the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="a narrow network at half the resolution, for a CPU")
+    parser.add_argument("--rows", default=",".join(ROWS), help="of " + ",".join(ROWS))
+    parser.add_argument("--seed", type=int, default=0, help="of heads and training")
+    parser.add_argument("--epochs", type=int, help="other than the schedule's")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16 (faster where the CPU has it)")
     parser.add_argument("--jobs", type=int, default=2, help="processes that draw, threads that train")
-    parser.add_argument("--folder", default="", help="where drawn heads are kept; a folder by versions when not given")
-    parser.add_argument("--no-shift", action="store_true", help="leave the sites' matrix out")
-    asked = parser.parse_args()
-    import torch
+    parser.add_argument("--folder", help="where drawn heads are kept; one by the generator's code when not given")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures there too")
+    asked = parser.parse_args(arguments)
+    asked.rows = asked.rows.split(",")
+    if not set(asked.rows) <= set(ROWS):
+        parser.error(f"--rows takes {', '.join(ROWS)}")
+    return asked
 
-    torch.set_num_threads(asked.jobs)
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    asked = parsed(arguments)
     plan = SMOKE if asked.smoke else FULL
+    plan = Plan(**(vars(plan) | ({"epochs": asked.epochs} if asked.epochs else {})))
+    run = Measurement(plan, asked)
     began = time.monotonic()
-    folder = asked.folder or f"{tempfile.gettempdir()}/phantom-difficulty-{_generator()}"
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    print(
-        f"phantom version {parameters_of.PHANTOM_VERSION} ({_generator()}), torch {torch.__version__}, {asked.device},"
-    )
-    print(f"numpy {np.__version__}, Python {platform.python_version()}; {plan}")
-    training = heads(MAIN, plan.train_heads, 0, plan, folder, asked.jobs)
-    testing = heads(MAIN, plan.test_heads, 5000, plan, folder, asked.jobs)
-    print(f"\ndrawn after {time.monotonic() - began:.0f} s", flush=True)
-    only = fit(training, plan.schedule, 0.0, asked.device)
-    plain = [predict(only, each.slices, device=asked.device) for each in testing]
-    found = {"ICH-only": plain}
-    found["ICH-only + cavity"] = [mask & each.cavity for mask, each in zip(plain, testing, strict=True)]
-    mixed = fit(training, plan.schedule, 2.0, asked.device)
-    found["mixed"] = [predict(mixed, each.slices, device=asked.device) for each in testing]
-    found["mixed + cavity"] = [mask & each.cavity for mask, each in zip(found["mixed"], testing, strict=True)]
-    table = rows(found, testing)
-    show_main(table, testing)
-    show_groups(found, testing, table)
-    print(f"\nafter {time.monotonic() - began:.0f} s", flush=True)
-    if not asked.no_shift:
-        show_shift(plan, folder, asked.device, asked.jobs)
-        print(f"\nafter {time.monotonic() - began:.0f} s")
-
-
-def show_shift(plan: Plan, folder: str, device: str, jobs: int) -> None:
-    """Print the threshold by site, and mixed training on each site tested on every other."""
-    counts = (plan.train_heads[0] // 2, plan.train_heads[1] // 2)
-    tests = {site: heads(site, (plan.test_heads[0], 1), 5000, plan, folder, jobs)[:-1] for site in SITES}
-    cells = [f"{np.mean([each.threshold[0] for each in tests[site]]):.3f}" for site in SITES]
-    show("Threshold in the perfect cavity, Dice on `ich`", ["", *(f"site {s}" for s in SITES)], [["Dice", *cells]])
-    lines = []
-    for home in SITES:
-        net = fit(heads(home, counts, 0, plan, folder, jobs), plan.shift_schedule, 2.0, device)
-        dice = []
-        for away in SITES:
-            each = [scores(predict(net, one.slices, device=device), one.mask)[0] for one in tests[away]]
-            dice.append(f"{np.mean(each):.3f}")
-        lines.append([f"trained on {home}", *dice])
-    show("Mixed training by site, Dice on `ich`", ["", *(f"tested on {s}" for s in SITES)], lines)
-
-
-def _generator() -> str:
-    """Return a hash of the code that draws."""
-    code = Path(parameters_of.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(code.glob("*.py")))).hexdigest()[:8]
+    torch_version = version("torch") if set(asked.rows) > {"threshold"} else "not used"
+    print(f"ich-bench {version('ich-bench')}, phantom version {PHANTOM_VERSION}, torch {torch_version}, "
+          f"{asked.device}{', bfloat16' if asked.bf16 else ''}, seed {asked.seed}. U-Net: {plan.width} channels, "
+          f"{256 // plan.factor} x {256 // plan.factor} pixels a slice, {plan.epochs} epochs.")  # fmt: skip
+    told: dict[str, Any] = {"plan": asdict(plan), "seed": asked.seed, "phantom": PHANTOM_VERSION}
+    if "threshold" in asked.rows:
+        tests = [[head for head in run.heads(site, "test") if head.ill] for site in SITES]
+        cells = [mean(scores(head.threshold, head)[0] for head in drawn) for drawn in tests]
+        told["threshold"] = cells
+        show("HU threshold in the drawn cavity", ["", *(f"site {s}" for s in SITES)], [("Dice, `ich`", cells)])
+    if {"ich-only", "mixed"} & set(asked.rows):
+        drawn = run.heads(MAIN, "test")
+        told |= show_rows(run.main_rows(drawn), drawn)
+    if "shift" in asked.rows:
+        table = told["shift"] = run.shift()
+        lines = [(f"trained at {home}", values) for home, values in zip(SITES, table, strict=True)]
+        show("Mixed, from site to site: Dice, `ich`", ["", *(f"tested at {s}" for s in SITES)], lines)
+    say(f"{time.monotonic() - began:.0f} s")
+    if asked.json:
+        asked.json.write_text(json.dumps(told, indent=1, default=float))
 
 
 if __name__ == "__main__":
