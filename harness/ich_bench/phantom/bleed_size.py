@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, shell, spaces
+from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, cortex_of, shell, spaces
 from ich_bench.phantom.chance import Floats
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def seen(head: Anatomy, place: Place) -> tuple[Place, Shell, Spaces]:
     inner = np.nonzero((outline.vault_mm > 0) & (outline.floor_mm > 0))
     x, y, z = (part[inner] for part in place)
     outline = outline.at(inner)
-    cortex = np.minimum(outline.vault_mm, outline.floor_mm) - 0.9 - 1.5 * head.atrophy
+    cortex = cortex_of(head, np.minimum(outline.vault_mm, outline.floor_mm))
     return (x, y, z), outline, spaces(head, x, y, z, outline, cortex)

@@ -179,11 +179,10 @@ def _thick(lattice: Lattice, off_mm: Floats, profile: Floats, volume_ml: float, 
 
 def suture_mm(place: Place, bleed: Bleed) -> Floats:
     """Return the distance to the nearest of the sutures that part the bleed's bone from the next; negative beyond."""
-    _, y, z = place
-    coronal, lambdoid = 27.0 - 0.22 * z, -60.0 + 0.25 * z
-    middle = bleed.centre[1]
-    here = bleed.centre[2]
-    front, back = middle > 27.0 - 0.22 * here, middle < -60.0 + 0.25 * here
+    x, y, z = place
+    coronal, lambdoid = 27.0 - 0.22 * z, -60.0 + 0.25 * z - 0.25 * (np.abs(x) - 30.0)
+    cx, cy, cz = bleed.centre
+    front, back = cy > 27.0 - 0.22 * cz, cy < -60.0 + 0.25 * cz - 0.25 * (abs(cx) - 30.0)
     if front:
         return y - coronal
     if back:
