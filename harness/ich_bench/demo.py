@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ich_bench.calibration.masks import bright_in_cavity
 from ich_bench.datasets import load_dataset
 from ich_bench.runs.evaluation import Run, evaluate
 from ich_bench.runs.pool import Progress
@@ -31,9 +32,7 @@ class Head:
 
 def threshold(head: Head) -> Mask:
     """Return what lies between 50 and 90 HU inside the cavity after smoothing, without specks: no training."""
-    smooth = ndimage.gaussian_filter(head.ct.hu.astype(np.float32), sigma=(1.0, 1.0, 0.0))
-    bright: Mask = (smooth > 50) & (smooth < 90) & ndimage.binary_erosion(head.cavity, _IN_PLANE, iterations=2)
-    return _without_specks(bright, 0.1, head.ct.geometry.voxel_volume_mm3)
+    return bright_in_cavity(head.ct, head.cavity)
 
 
 def raw_threshold(head: Head) -> Mask:
@@ -88,11 +87,3 @@ def demo(out: Path, *, jobs: int = 1, progress: Progress | None = None) -> tuple
     return tuple(
         evaluate(DATASET, out / name, out=out / name, jobs=jobs, overwrite=True) for name, _ in METHODS.items()
     )
-
-
-def _without_specks(mask: Mask, at_least_ml: float, voxel_volume_mm3: float) -> Mask:
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    kept: Mask = (sizes * voxel_volume_mm3 / 1000 >= at_least_ml)[labels]
-    return kept
