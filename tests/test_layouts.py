@@ -76,7 +76,7 @@ def test_physionet_s_slice_table_counts_from_1_and_agrees_with_the_masks(physion
         mask = np.asarray(nib.load(physionet / "masks" / f"{case_id}.nii").dataobj)
         assert [row["No_Hemorrhage"] == "0" for row in lines] == list(mask.any(axis=(0, 1)))
     chronic = [row for row in table if row["PatientNumber"] == "70"]
-    assert {row["Epidural"] for row in chronic} == {"0", "1"}
+    assert "1" in {row["Epidural"] for row in chronic}
 
 
 def test_physionet_s_patient_table_has_two_headers_two_footers_and_ages_in_words(physionet: Path) -> None:

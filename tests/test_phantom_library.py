@@ -177,7 +177,7 @@ def test_a_full_disk_is_told_with_what_to_do_and_leaves_no_half_head(
     def full(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    library._begin(tmp_path, {"dataset": "phantom-mini", "version": RECIPES["phantom-mini"].version})
+    library.begin(tmp_path, {"dataset": "phantom-mini", "version": RECIPES["phantom-mini"].version})
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(IchBenchError, match=r"No space left on device\. Free space there, or name another folder"):
         library.make("phantom-mini", tmp_path)

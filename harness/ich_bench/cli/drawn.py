@@ -44,7 +44,10 @@ def make(
         dataset=dataset, out=out, heads=heads, site=site, seed=seed, clean=clean, layout=layout, jobs=jobs
     )
     with console.progress("drawing heads") as tick:
-        console.data(str(making.write(asked, progress=tick)))
+        written = making.write(asked, progress=tick)
+    for note in written.notes:
+        console.talk(note)
+    console.data(str(written.folder))
 
 
 @phantom.command("show")

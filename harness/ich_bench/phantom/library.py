@@ -82,8 +82,14 @@ def make(
         progress: called with (heads done, heads in all).
     """
     chosen = selected(dataset, heads=heads, site=site)
-    folder = folder or default_folder(dataset)
-    began = _begin(folder, {"dataset": dataset, "version": RECIPES[dataset].version})
+    return make_heads(dataset, chosen, folder or default_folder(dataset), jobs=jobs, progress=progress)
+
+
+def make_heads(
+    dataset: str, chosen: Sequence[PlannedHead], folder: Path, *, jobs: int = 1, progress: Progress | None = None
+) -> Path:
+    """Draw these heads of a dataset into a folder, as `make` does, and return it."""
+    began = begin(folder, {"dataset": dataset, "version": RECIPES[dataset].version})
     waiting = missing(chosen, folder)
     done = len(chosen) - len(waiting)
     for _ in spread(_store, [(head, folder) for head in (waiting if began else waiting[::-1])], jobs=jobs):
@@ -216,8 +222,8 @@ def _files(folder: Path, case_id: str) -> Iterator[Path]:
         yield folder / kind / f"{case_id}.nii.gz"
 
 
-def _begin(folder: Path, mark: dict[str, Any]) -> bool:
-    """Mark the folder as ours; return whether this is the first to draw there. IchBenchError where it is another's."""
+def begin(folder: Path, mark: dict[str, Any]) -> bool:
+    """Mark a folder as ours; return whether this is the first to draw there. IchBenchError where it is another's."""
     path = folder / MARK
     try:
         others = folder.exists() and (not folder.is_dir() or any(one.name[0] != "." for one in folder.iterdir()))

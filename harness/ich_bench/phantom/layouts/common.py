@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from ich_bench.errors import UsageError
 from ich_bench.geometry import Geometry
 from ich_bench.phantom.draw import draw
 from ich_bench.phantom.head import Head
-from ich_bench.phantom.scanner import PADDING_HU, Scan, draw_scan
+from ich_bench.phantom.scanner import Scan, draw_scan
 
 SMALL = (128, 128, 12)  # quick to draw; the real scans have 512 × 512 voxels a slice
+_OUTSIDE_HU = -1024  # no tissue is darker: padding of whatever value
 Array = NDArray[Any]
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # what macOS writes as `._name`
 
@@ -45,22 +47,38 @@ def drawn(
 
 
 def assigned(
-    heads: Sequence[Head] | None, cases: Sequence[str], with_ich: Callable[[str], bool], make: Callable[[str], Head]
-) -> dict[str, Head]:
-    """Return the head of each case: drawn, or taken in order from those given, with and without ICH as the ids ask."""
+    heads: Iterable[Head] | None,
+    cases: Sequence[str],
+    with_ich: Callable[[str], bool] | None,
+    make: Callable[[str], Head],
+) -> Iterator[tuple[str, Head]]:
+    """Yield each case with its head: drawn, or the next of those given that bleeds, or not, as the case does.
+
+    Heads that are given in the cases' order are taken one at a time, so that memory holds one. `with_ich` None takes
+    any head.
+    """
     if heads is None:
-        return {case_id: make(case_id) for case_id in cases}
-    kinds = {flag: iter([head for head in heads if head.has_ich is flag]) for flag in (True, False)}
-    found = {}
+        yield from ((case_id, make(case_id)) for case_id in cases)
+        return
+    coming = iter(heads)
+    waiting: list[Head] = []
     for case_id in cases:
-        head = next(kinds[with_ich(case_id)], None)
+        wanted = None if with_ich is None else with_ich(case_id)
+        head = next((one for one in chain(waiting, _kept(coming, waiting)) if wanted in (None, one.has_ich)), None)
         if head is None:
-            kind = "with a bleed" if with_ich(case_id) else "without a bleed"
+            kind = {True: "with a bleed", False: "without a bleed", None: "of any kind"}[wanted]
             raise UsageError(
                 f"case {case_id} needs a head {kind}, and there is none left: give more heads, fewer cases."
             )
-        found[case_id] = head
-    return found
+        waiting = [one for one in waiting if one is not head]
+        yield case_id, head
+
+
+def _kept(coming: Iterator[Head], waiting: list[Head]) -> Iterator[Head]:
+    """Yield heads as they come, keeping those that are passed over."""
+    for head in coming:
+        waiting.append(head)
+        yield head
 
 
 def bleeds_in_turn(index: int) -> tuple[str, ...]:
@@ -81,7 +99,7 @@ def turned(array: Array, geometry: Geometry, signs: tuple[int, int, int]) -> tup
 
 def padded(hu: Array, padding_hu: int) -> Array:
     """Return the HU with another value outside the scanner's field of view."""
-    return np.where(hu <= PADDING_HU, np.int16(padding_hu), hu)
+    return np.where(hu <= _OUTSIDE_HU, np.int16(padding_hu), hu)
 
 
 def write_nifti(path: Path, array: Array, geometry: Geometry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ WITH_ICH = ("CQ500-CT-4", "CQ500-CT-10")
 
 def write(
     folder: Path,
-    heads: Sequence[Head] | None = None,
+    heads: Iterable[Head] | None = None,
     *,
     cases: Sequence[str] = CASES,
     with_ich: Sequence[str] = WITH_ICH,
@@ -39,8 +39,9 @@ def write(
     def make(case_id: str) -> Head:
         return drawn(case_id, ("iph",) if case_id in with_ich else (), seed=seed, shape=shape, thickness_mm=5.0)
 
-    chosen = assigned(heads, cases, lambda case_id: case_id in with_ich, make)
-    for index, (case_id, head) in enumerate(chosen.items()):
+    scans: dict[str, Mapping[str, bool]] = {}
+    for index, (case_id, head) in enumerate(assigned(heads, cases, lambda case_id: case_id in with_ich, make)):
+        scans[case_id] = head.subtypes
         name = case_id.replace("CQ500-CT-", "CQ500CT")
         study = folder / f"{name} {name}" / "Unknown Study"
         person = {"PatientID": name, "PatientName": name, "StudyInstanceUID": generate_uid(entropy_srcs=[name])}
@@ -51,7 +52,6 @@ def write(
         _write_series(study, "CT BONE", replace(head, hu=np.maximum(head.hu + noise, -1024)), person, thick)
         if index == 0:
             _write_series(study, "SCOUT", head, person, thick, only=1)
-    scans: Mapping[str, Mapping[str, bool]] = {case_id: head.subtypes for case_id, head in chosen.items()}
     write_reads(folder / "reads.csv", scans, generator(seed, "reads"), split=tuple(split))
     return folder
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ich_bench.phantom.head import Head
 from ich_bench.phantom.layouts.common import (
@@ -30,6 +32,15 @@ _NAMES = ("Intraventricular", "Intraparenchymal", "Subarachnoid", "Epidural", "S
 _AGES = ("3 months", "10 days", "2 years 6 months", "34", "0.5", "71", "1 month", "58")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Marked:
+    """What the tables say of a head: flags of the volume and of its slices."""
+
+    subtypes: Mapping[str, bool]
+    slices: Mapping[str, NDArray[np.bool_]]
+    count: int
+
+
 def has_ich(case_id: str) -> bool:
     """Return whether this patient of the real data bled."""
     return int(case_id) in WITH_ICH
@@ -37,7 +48,7 @@ def has_ich(case_id: str) -> bool:
 
 def write(
     folder: Path,
-    heads: Sequence[Head] | None = None,
+    heads: Iterable[Head] | None = None,
     *,
     cases: Sequence[str] = CASES,
     shape: tuple[int, int, int] = SMALL,
@@ -57,8 +68,9 @@ def write(
         hu = 22.0 if case_id == _CHRONIC else None
         return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=5.0, blood_hu=hu)
 
-    chosen = assigned(heads, cases, has_ich, make)
-    for index, (case_id, head) in enumerate(chosen.items()):
+    chosen: dict[str, _Marked] = {}
+    for index, (case_id, head) in enumerate(assigned(heads, cases, has_ich, make)):
+        chosen[case_id] = _Marked(subtypes=head.subtypes, slices=head.slice_subtypes, count=head.hu.shape[2])
         ct = padded(head.hu, -1024)
         write_nifti(folder / "ct_scans" / f"{case_id}.nii", ct.astype(np.float32) if index == 1 else ct, head.geometry)
         write_nifti(folder / "masks" / f"{case_id}.nii", head.reference.astype(np.uint8) * 255, head.geometry)
@@ -81,20 +93,19 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _write_slices(folder: Path, heads: Mapping[str, Head], fractured: Mapping[str, int]) -> None:
+def _write_slices(folder: Path, heads: Mapping[str, _Marked], fractured: Mapping[str, int]) -> None:
     rows: list[list[object]] = [
         ["PatientNumber", "SliceNumber", *_NAMES, "No_Hemorrhage", "Fracture_Yes_No"],
     ]
     for case_id, head in heads.items():
-        by_slice = head.slice_subtypes
-        for k in range(head.hu.shape[2]):
-            flags = {name: bool(by_slice[name][k]) for name in _ORDER}
+        for k in range(head.count):
+            flags = {name: bool(head.slices[name][k]) for name in _ORDER}
             fracture = fractured[case_id] if k < 2 else 0
             rows.append([int(case_id), k + 1, *marks(flags, _ORDER), int(not any(flags.values())), fracture])
     write_lines(folder / "hemorrhage_diagnosis_raw_ct.csv", rows)
 
 
-def _write_patients(folder: Path, heads: Mapping[str, Head], fractured: Mapping[str, int]) -> None:
+def _write_patients(folder: Path, heads: Mapping[str, _Marked], fractured: Mapping[str, int]) -> None:
     rows: list[list[object]] = [
         ["", "", "", "Hemorrhage type based on the radiologists diagnosis", "", "", "", "", "", ""],
         ["Patient Number", "Age\n(years)", "Gender", *_NAMES, "Fracture (yes 1/no 0)", "Note1"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ _AXES = (-1, -1, 1)
 
 def write(
     folder: Path,
-    heads: Sequence[Head] | None = None,
+    heads: Iterable[Head] | None = None,
     *,
     cases: Sequence[str] = CASES,
     shape: tuple[int, int, int] = SMALL,
@@ -35,7 +35,7 @@ def write(
         bleeds = ("edh",) if case_id == BONE_IN_LABEL else bleeds_in_turn(list(cases).index(case_id))
         return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick)
 
-    for case_id, head in assigned(heads, cases, lambda _: True, make).items():
+    for case_id, head in assigned(heads, cases, lambda _: True, make):
         label = _with_bone(head) if case_id == BONE_IN_LABEL else head.reference
         ct, grid = turned(padded(head.hu, -2048), head.geometry, _AXES)
         mask, _ = turned(label.astype(np.uint8), head.geometry, _AXES)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ich_bench.phantom.head import Head
 from ich_bench.phantom.layouts.common import SMALL, assigned, drawn, generator, write_lines
@@ -22,7 +23,7 @@ _SUBTYPES = ("edh", "iph", "ivh", "sah", "sdh")
 
 def write(
     folder: Path,
-    heads: Sequence[Head] | None = None,
+    heads: Iterable[Head] | None = None,
     *,
     cases: Sequence[str] = CASES,
     shape: tuple[int, int, int] = SMALL,
@@ -43,11 +44,9 @@ def write(
         bleeds = _BLEEDS[index // 2 % 3] if index % 2 == 0 else ()
         return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=5.0)
 
-    chosen = assigned(heads, cases, lambda name: list(cases).index(name) % 2 == 0, make)
     rows: list[list[object]] = []
-    for index, (case_id, head) in enumerate(chosen.items()):
-        rng = generator(seed, f"rsna {case_id}")
-        rows += _write_exam(root / "stage_2_train", head, rng, wrapped=index % 3 == 2, corrupt=index == 0)
+    for index, (case_id, head) in enumerate(assigned(heads, cases, None, make)):
+        rows += write_exam(root / "stage_2_train", head, head.slice_subtypes, generator(seed, f"rsna {case_id}"), index)
     images = [rows[start : start + 6] for start in range(0, len(rows), 6)]
     shuffled = [images[n] for n in np.argsort(generator(seed, "order").random(len(images)), kind="stable")]
     table = [row for image in [*shuffled, *shuffled[:REPEATED]] for row in image]
@@ -55,14 +54,22 @@ def write(
     return _zipped(root, folder / "rsna-intracranial-hemorrhage-detection.zip") if zipped else root
 
 
-def _write_exam(
-    folder: Path, head: Head, rng: np.random.Generator, *, wrapped: bool, corrupt: bool
+def write_exam(
+    folder: Path, head: Head, labels: Mapping[str, NDArray[np.bool_]], rng: np.random.Generator, index: int
 ) -> list[list[object]]:
-    """Write the slices of one series and return their lines of the table."""
+    """Write the slices of one series and return their lines of the table, six a slice.
+
+    Args:
+        folder: where the files go.
+        head: the exam.
+        labels: flags of its slices for each of SUBTYPES.
+        rng: where names and numbers come from.
+        index: which exam of the pool; the first holds the corrupt file, every third the 12-bit defect.
+    """
+    wrapped, corrupt = index % 3 == 2, index == 0
     exam = {name: f"ID_{_hexadecimal(rng, 10)}" for name in ("StudyInstanceUID", "SeriesInstanceUID")}
     patient, rows = f"ID_{_hexadecimal(rng, 8)}", []
     numbers = np.argsort(rng.random(head.hu.shape[2]))
-    by_slice = head.slice_subtypes
     for k, (hu, place) in enumerate(planes(head)):
         spoilt = corrupt and k == 0
         name = CORRUPT if spoilt else f"ID_{_hexadecimal(rng, 9)}"
@@ -79,9 +86,9 @@ def _write_exam(
             write_slice(path, hu + 1024, {**tags, **identifiers}, bits=16, signed=True, intercept=-1024)
         if spoilt:
             path.write_bytes(path.read_bytes()[: -hu.size])  # half of the pixels' two bytes each
-        flags = [bool(by_slice[subtype][k]) for subtype in _SUBTYPES]
-        labels = zip((*_KINDS, "any"), (*flags, any(flags)), strict=True)
-        rows += [[f"{name}_{kind}", int(flag)] for kind, flag in labels]
+        flags = [bool(labels[subtype][k]) for subtype in _SUBTYPES]
+        ticked = zip((*_KINDS, "any"), (*flags, any(flags)), strict=True)
+        rows += [[f"{name}_{kind}", int(flag)] for kind, flag in ticked]
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ _ORDER = ("iph", "ivh", "sdh", "edh", "sah")
 
 def write(
     folder: Path,
-    heads: Sequence[Head] | None = None,
+    heads: Iterable[Head] | None = None,
     *,
     cases: Sequence[str] = CASES,
     shape: tuple[int, int, int] = SMALL,
@@ -53,13 +53,13 @@ def write(
         bleeds = bleeds_in_turn(list(cases).index(case_id))
         return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick, tilt_deg=tilt)
 
-    chosen = assigned(heads, cases, lambda _: True, make)
+    scans: dict[str, Mapping[str, bool]] = {}
     volumes = folder / "Seg-CQ500" / "data" / "volumes"
     info: list[list[object]] = [
         ["name", "CT_fn", "mask_fn", "ICH", "IPH", "IVH", "SDH", "EDH", "SAH", "MassEffect", "MidlineShift"]
     ]
-    for index, (case_id, head) in enumerate(chosen.items()):
-        grid = head.geometry
+    for index, (case_id, head) in enumerate(assigned(heads, cases, lambda _: True, make)):
+        scans[case_id], grid = head.subtypes, head.geometry
         if case_id in MASK_ON_OTHER_AFFINE:
             grid = Geometry.of(grid.shape, shear_free(grid.matrix))
         write_nifti(volumes / case_id / "CT.nii", padded(head.hu, -1024 if index % 5 == 4 else -3024), head.geometry)
@@ -78,6 +78,5 @@ def write(
     write_lines(volumes / "info.csv", info)
     (volumes / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
     if reads:
-        scans = {case_id: head.subtypes for case_id, head in chosen.items()}
         write_reads(folder / "reads.csv", scans, generator(seed, "reads"))
     return folder / "Seg-CQ500"
