@@ -32,19 +32,23 @@ COPIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is simulated: repetitions of single tests, and (methods, boards) of the boards."""
+    """How much is simulated: repetitions of single tests, and (methods, boards) of the boards.
+
+    Boards of equal methods alone are drawn at least `tied` times: a share near 95 % needs many.
+    """
 
     repetitions: int
     boards: tuple[tuple[int, int], ...]
+    tied: int
 
 
-FULL = Size(repetitions=2_000, boards=((12, 1_000), (46, 200), (200, 200)))
-SMALL = Size(repetitions=200, boards=((12, 100), (46, 10), (200, 3)))
+FULL = Size(repetitions=2_000, boards=((12, 1_000), (46, 200), (200, 200)), tied=1_000)
+SMALL = Size(repetitions=200, boards=((12, 100), (46, 10), (200, 3)), tied=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What became of the boards of one size; all but `worst_*` are shares of the boards.
+    """What became of the boards of one size; all but the counts and `worst_*` are shares of the boards.
 
     `single_*` is the method better by three minimal detectable differences of one pair, `family_*` of the board's
     family (Bonferroni's level over all pairs). `copies_changed` counts pairs whose p moved when 100 copies of a row
@@ -53,6 +57,7 @@ class Truth:
 
     methods: int
     boards: int
+    tied_boards: int
     all_share_rank_1: float
     single_has_rank_1: float
     single_alone: float
@@ -147,30 +152,34 @@ def gain_of(cases: int, *, level: float) -> float:
     return 3 * statistics.minimal_detectable_difference(many, alpha=level) * float(np.sqrt(len(many) / cases))
 
 
-def boards(rng: np.random.Generator, methods: int, count: int, cases: int) -> Truth:
-    """Return what became of `count` boards of `methods` equally good methods on `cases` cases."""
+def boards(rng: np.random.Generator, methods: int, count: int, cases: int, tied: int = 0) -> Truth:
+    """Return what became of `count` boards of `methods` equally good methods, and of more of them up to `tied`."""
     seen = dict.fromkeys(("tied", "single", "single alone", "family", "family alone", "copies"), 0)
     worst_welch = 0.0
     pairs = methods * (methods - 1) / 2
     upper = np.triu_indices(methods, 1)
     gains = {"single": gain_of(cases, level=ALPHA), "family": gain_of(cases, level=ALPHA / pairs)}
-    for _ in range(count):
+    tied = max(tied, count)
+    for number in range(tied):
         scores, seed = dice_like(rng, cases, methods), int(rng.integers(2**32))
-        tied = tested(scores, seed)
-        seen["tied"] += not better(tied).any()
+        equal = tested(scores, seed)
+        seen["tied"] += not better(equal).any()
+        if number >= count:
+            continue
         for name, gain in gains.items():
             won = better(tested(np.column_stack([scores[:, 0] + gain, scores[:, 1:]]), seed))
             seen[name] += not won[:, 0].any()
             seen[f"{name} alone"] += bool(won[0, 1:].all())
         with_copies = tested(np.column_stack([scores, np.repeat(scores[:, -1:], COPIES, axis=1)]), seed)
-        seen["copies"] += int((with_copies.p_adjusted[:methods, :methods] != tied.p_adjusted).sum()) // 2
+        seen["copies"] += int((with_copies.p_adjusted[:methods, :methods] != equal.p_adjusted).sum()) // 2
         ours = statistics.welch_matrix(scores).p[upper]
         theirs = stats.ttest_ind(scores[:, upper[0]], scores[:, upper[1]], equal_var=False).pvalue
         worst_welch = max(worst_welch, float(np.abs(ours - theirs).max()))
     return Truth(
         methods=methods,
         boards=count,
-        all_share_rank_1=seen["tied"] / count,
+        tied_boards=tied,
+        all_share_rank_1=seen["tied"] / tied,
         single_has_rank_1=seen["single"] / count,
         single_alone=seen["single alone"] / count,
         family_has_rank_1=seen["family"] / count,
@@ -226,9 +235,9 @@ def main() -> int:
     )
     missed = []
     for methods, count in size.boards:
-        truth = boards(rng, methods, count, asked.cases)
+        truth = boards(rng, methods, count, asked.cases, size.tied)
         print(
-            f"| {truth.methods} | {truth.boards} | {truth.all_share_rank_1:.1%} "
+            f"| {truth.methods} | {truth.boards} | {truth.all_share_rank_1:.1%} of {truth.tied_boards:,} "
             f"| {truth.single_has_rank_1:.1%}, {truth.single_alone:.1%} "
             f"| {truth.family_has_rank_1:.1%}, {truth.family_alone:.1%} "
             f"| {truth.copies_changed} | {truth.worst_welch:.0e} |",
