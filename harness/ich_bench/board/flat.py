@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ich_bench.board.model import Board, CaseScores, Overview, Pairs, Row
+from ich_bench.board.across import Overview
+from ich_bench.board.model import Board, CaseScores, Pairs, Row
 from ich_bench.escape import cell
 from ich_bench.metrics.suite import COLUMNS
 from ich_bench.submissions.model import ReportedRow, Submission

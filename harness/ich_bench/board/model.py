@@ -278,34 +278,3 @@ class Board:
     def measured(self) -> tuple[Row, ...]:
         """Return the rows of real methods with score files, ranked or not, in display order."""
         return tuple(row for row in self.rows if row.kind == "measured")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MacroMean:
-    """A method that is complete on every real dataset: the mean of its mean dice on `ich`. No rank is drawn from it."""
-
-    slug: str
-    method: str
-    datasets: tuple[str, ...]
-    mean: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transfer:
-    """Mean dice on `ich` of a row tested on one dataset by what it was trained on ("this dataset" for regime cv)."""
-
-    slug: str
-    method: str
-    trained_on: str
-    tested_on: str
-    dice: Standing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overview:
-    """The boards of all datasets, the macro-mean over the real ones, and train × test."""
-
-    boards: tuple[Board, ...]
-    macro: tuple[MacroMean, ...]
-    transfers: tuple[Transfer, ...]
-    notes: tuple[str, ...] = ()

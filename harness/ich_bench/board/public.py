@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ich_bench.board.across import DRAWN, Overview, macro_means, transfers
 from ich_bench.board.build import build, case_scores, seed_of
 from ich_bench.board.efficiency import efficiency
 from ich_bench.board.entries import Entry, case_order, check_together, entries
 from ich_bench.board.facts import case_facts
-from ich_bench.board.model import PRIMARY, Board, MacroMean, Overview, Transfer
+from ich_bench.board.model import Board
 from ich_bench.board.pairs import DRAWS
 from ich_bench.cases import Card
 from ich_bench.datasets import DATASETS, card
@@ -20,10 +21,10 @@ from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.metrics.suite import SUITE
-from ich_bench.submissions.load import from_run, load_submissions
+from ich_bench.submissions.load import REPORTED, from_run, load_submissions
 from ich_bench.submissions.model import ReportedRow, ScoreFile, Submission
+from ich_bench.submissions.reported import reported_rows
 
-DRAWN = "phantom"  # datasets of this name are drawn: they never enter a mean over datasets
 Folder = str | Path
 
 
@@ -88,7 +89,7 @@ def overview(
         board_of(card(name), sources, scheme=None, profile=profile, metrics=(), draws=draws)
         for name in scored_datasets()
     )
-    return Overview(boards=boards, macro=_macro(boards), transfers=_transfers(boards), notes=sources.notes)
+    return Overview(boards=boards, macro=macro_means(boards), transfers=transfers(boards), notes=sources.notes)
 
 
 def scored_datasets() -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) ->
     except IchBenchError:
         if submissions is not None:
             raise
-        return Sources(submissions=(), runs=tuple(from_run(run) for run in runs), reported=())
+        return Sources(submissions=(), runs=tuple(from_run(run) for run in runs), reported=_reported(None))
     told = [f"left out: {problem}" for problem in shelf.problems]
     return Sources(
         submissions=shelf.submissions,
@@ -114,12 +115,14 @@ def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) ->
     )
 
 
-def _reported(folder: Path) -> tuple[ReportedRow, ...]:
+def _reported(folder: Path | None) -> tuple[ReportedRow, ...]:
+    """Return the published numbers beside the submissions, else those of the checkout or of the installed package."""
     try:
-        from ich_bench.submissions import reported  # type: ignore[attr-defined]
-    except ImportError:
+        return reported_rows(submissions=folder if folder is not None and (folder / REPORTED).is_dir() else None)
+    except IchBenchError:
+        if folder is not None and (folder / REPORTED).is_dir():
+            raise
         return ()
-    return tuple(reported.load_reported(folder))
 
 
 def board_of(
@@ -229,42 +232,3 @@ def _volumes(made: Sequence[Entry], facts: Mapping[str, Mapping[str, float]]) ->
                 if not math.isnan(ml):
                     merged.setdefault(case_id, {})["volume_ref_ml"] = ml
     return merged
-
-
-def _macro(boards: Sequence[Board]) -> tuple[MacroMean, ...]:
-    """Return the mean over the real datasets with ICH, of the methods that are ranked on all of them."""
-    real = [board for board in boards if not board.dataset.startswith(DRAWN) and card(board.dataset).with_ich]
-    means: dict[str, list[float]] = {}
-    names: dict[str, str] = {}
-    for board in real:
-        for row in board.measured:
-            standing = row.standing(*PRIMARY)
-            if row.ranked and standing is not None:
-                means.setdefault(row.slug, []).append(standing.stat.mean)
-                names[row.slug] = row.method
-    found = [
-        MacroMean(
-            slug=slug,
-            method=names[slug],
-            datasets=tuple(board.dataset for board in real),
-            mean=sum(values) / len(values),
-        )
-        for slug, values in means.items()
-        if len(values) == len(real)
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.mean, one.method.casefold(), one.slug)))
-
-
-def _transfers(boards: Sequence[Board]) -> tuple[Transfer, ...]:
-    """Return what each measured row scores by what it was trained on, where any was trained elsewhere."""
-    found = []
-    for board in boards:
-        for row in board.measured:
-            standing = row.standing(*PRIMARY)
-            if standing is not None and row.regime and not row.superseded:
-                trained = row.regime.removeprefix("from:") if row.regime.startswith("from:") else row.regime
-                on = board.dataset if trained == "cv" else trained
-                found.append(
-                    Transfer(slug=row.slug, method=row.method, trained_on=on, tested_on=board.dataset, dice=standing)
-                )
-    return tuple(found) if any(one.trained_on != one.tested_on for one in found) else ()

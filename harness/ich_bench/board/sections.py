@@ -79,17 +79,6 @@ def extra_rows(board: Board, rows: Sequence[Row], cohort: str, metric: str) -> S
     )
 
 
-def reported(board: Board) -> Section:
-    """Return the published numbers: as printed, with source and caveats; never tested, never ranked."""
-    lines = []
-    for row in board.reported:
-        numbers = ", ".join(f"{metric} {found.text}" for metric, found in row.metrics.items())
-        count = f"n = {row.n}" if row.n is not None else ""
-        parts = [numbers, row.subset or row.cohort, count, row.source, row.protocol, *row.caveats]
-        lines.append((row.method, " · ".join(part for part in parts if part)))
-    return Section(title="reported (as published; never tested or ranked against measured rows)", lines=tuple(lines))
-
-
 def healthy(board: Board, rows: Sequence[Row]) -> Section:
     """Return what each row does on healthy heads; false-positive mL where volumes are known here."""
     lines = [

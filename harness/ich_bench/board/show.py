@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from ich_bench.board import flat, sections
+from ich_bench.board import flat, printed, sections
 from ich_bench.board import wording as say
+from ich_bench.board.across import Overview
 from ich_bench.board.build import measured_on
 from ich_bench.board.latex import as_latex
 from ich_bench.board.latex import escape as latex
-from ich_bench.board.model import COHORTS, PRIMARY, Board, Overview, Row
+from ich_bench.board.model import COHORTS, PRIMARY, Board, Row
 from ich_bench.board.sections import PARTS, Section
 from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.escape import printable
@@ -39,7 +40,7 @@ def show(
             `pairs`), `json`, `challenger` (Task, Case, Algorithm, MetricValue).
         cohort: `ich`, `all` or `healthy`, of the main table.
         metric: The metric of the main table.
-        parts: Which of PARTS to add.
+        parts: Which of PARTS to add; "reported" for all published numbers, not just those of the main table.
         pairs: Add every pair of methods.
         only: Show only rows whose slug, method, team, supervision or regime holds one of these. No rank changes.
 
@@ -128,7 +129,8 @@ def _sections(
     if pairs:
         yield sections.pairs(board, rows, cohort, metric)
     yield from sections.parts(board, measured, parts)
-    yield sections.reported(board)
+    everything = "reported" in parts or not measured
+    yield from printed.reported(board) if everything else printed.reported(board, cohort, metric)
 
 
 def _overview(found: Overview) -> Iterator[Section]:
@@ -199,8 +201,8 @@ def _check(board: Board, format: str, cohort: str, metric: str, parts: Collectio
         told = did_you_mean(metric, board.scores.values)
         raise UsageError(f"profile {board.profile} has no metric {printable(metric)!r}. {told}")
     for part in parts:
-        if part not in PARTS:
-            raise UsageError(f"a board has no part {printable(part)!r}. {did_you_mean(part, PARTS)}")
+        if part not in (*PARTS, "reported"):
+            raise UsageError(f"a board has no part {printable(part)!r}. {did_you_mean(part, [*PARTS, 'reported'])}")
 
 
 def _escaped(cells: Sequence[str], escape: Escape) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def leaderboard(
     seeds: Annotated[bool, typer.Option("--seeds", help="Training runs and the SD of their means.")] = False,
     efficiency: Annotated[bool, typer.Option("--efficiency", help="Dice against what was annotated.")] = False,
     sensitivity: Annotated[bool, typer.Option("--sensitivity", help="Without the dataset's odd case.")] = False,
+    reported: Annotated[bool, typer.Option("--reported", help="All published numbers.")] = False,
     everything: Annotated[bool, typer.Option("--everything", help="All of these parts.")] = False,
     format: Annotated[str, typer.Option(help="table, md, csv, latex, json or challenger.")] = "table",
     as_json: AsJson = False,
@@ -78,6 +79,7 @@ def leaderboard(
         "seeds": seeds,
         "efficiency": efficiency,
         "sensitivity": sensitivity,
+        "reported": reported,
     }
     console.data(
         shown.show(
@@ -85,7 +87,7 @@ def leaderboard(
             format=format,
             cohort=cohort,
             metric=chosen,
-            parts=tuple(PARTS) if everything else [name for name, wanted in asked.items() if wanted],
+            parts=(*PARTS, "reported") if everything else [name for name, wanted in asked.items() if wanted],
             pairs=pairs or everything,
             only=only or (),
         )
