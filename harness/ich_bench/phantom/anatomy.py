@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ich_bench.phantom.chance import Floats
 from ich_bench.phantom.person import Anatomy, draw_anatomy
 
-__all__ = ["Anatomy", "Shell", "Spaces", "along_falx", "cortex_of", "draw_anatomy", "shell", "spaces"]
+__all__ = ["Anatomy", "Shell", "Spaces", "along_falx", "cortex_of", "draw_anatomy", "shell", "spaces", "tentorium_mm"]
 
 Point = tuple[float, float, float]
 # A lateral ventricle as tubes of the right side (mirrored to the left): from, to, radius at both ends, in mm.
@@ -31,21 +31,19 @@ _FOURTH = ((0.0, -34.0, -33.0), (6.5, 4.5, 9.0))
 _CAVUM = ((0.0, 14.0, 14.0), (3.2, 11.0, 6.0))
 # Cisterns of the right side: centre and half axes in mm, mirrored.
 _CISTERNS: tuple[tuple[Point, Point], ...] = (
-    ((0.0, 12.0, -19.0), (8.0, 7.0, 4.5)),  # suprasellar
-    ((9.0, 14.0, -19.0), (9.0, 2.6, 3.5)),  # its arms
-    ((16.5, -19.0, -13.0), (1.7, 9.0, 7.0)),  # ambient
-    ((0.0, -30.0, -4.0), (8.0, 3.0, 6.0)),  # quadrigeminal
-    ((0.0, 2.0, -31.0), (5.0, 2.4, 8.0)),  # prepontine
-    ((13.0, -13.0, -33.0), (6.0, 2.4, 5.0)),  # cerebellopontine angle
-    ((0.0, -66.0, -50.0), (12.0, 7.0, 7.0)),  # cisterna magna
+    ((0.0, 13.0, -20.0), (10.0, 8.0, 7.0)),  # suprasellar
+    ((11.0, 16.0, -19.0), (11.0, 3.4, 4.5)),  # its arms
+    ((0.0, -31.0, -4.0), (9.0, 4.0, 8.0)),  # quadrigeminal
+    ((13.0, -13.0, -35.0), (8.0, 3.4, 6.0)),  # cerebellopontine angle
+    ((0.0, -66.0, -50.0), (13.0, 8.0, 9.0)),  # cisterna magna
 )
 _SYLVIAN: tuple[tuple[Point, Point, float, float], ...] = (
-    ((34.0, -14.0, 1.0), (35.0, 13.0, 0.0), 0.6, 1.2),  # over the insula
-    ((35.0, 9.0, -1.0), (62.0, 4.0, 0.0), 1.2, 1.6),  # out to the surface
-    ((35.0, 12.0, -2.0), (18.0, 14.0, -16.0), 1.1, 1.3),  # down to the suprasellar cistern
+    ((35.0, -16.0, 0.5), (36.0, 13.0, 0.0), 1.0, 1.6),  # over the insula
+    ((35.0, 9.0, -0.3), (62.0, 3.0, 0.0), 1.7, 2.2),  # out to the surface
+    ((35.0, 12.0, -0.5), (18.0, 14.0, -2.4), 1.3, 1.6),  # down to the suprasellar cistern
 )
+_SHEET = 0.13  # the Sylvian fissures are sheets: this much of a tube's roundness upwards
 _ADULT_WIDTH_MM, _ADULT_LENGTH_MM, _ADULT_HEIGHT_MM = 66.0, 82.5, 71.0
-_NO_FLOOR_MM = 12.0  # above, the skull base is too far away to matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +76,12 @@ def shell(head: Anatomy, x: Floats, y: Floats, z: Floats) -> Shell:
     radius = radius * (1.0 + turn)
     place_mm = np.sqrt(x * x + y * y + z * z)
     rough = head.bumps.at(x, y, z)
-    vault = place_mm * (1.0 / radius - 1.0) + 1.3 * lumps + 0.45 * rough
+    vault = place_mm * (1.0 / radius - 1.0) + 1.3 * lumps + 0.6 * rough
     front, back = np.clip(v - 0.45, 0.0, 1.0), np.clip(-v - 0.55, 0.0, 1.0)
     temple = np.exp(-(((z + 14) / 22) ** 2) - ((y - 12) / 32) ** 2) * np.minimum(across, 1.0)
-    knob = np.exp(-((x / 11.0) ** 2) - ((z + 14.0) / 13.0) ** 2) * np.clip(-2.0 * v - 1.0, 0.0, 1.0)
-    bone = 6.0 + 1.1 * lumps + 2.4 * front + 5.0 * back - 3.2 * temple + 6.0 * knob - 0.9 * rough
-    floor = z - _floor(head, x, y) - 1.5 * lumps - 0.8 * rough if z.min() < _NO_FLOOR_MM else z + 40.0
+    knob = np.exp(-((x / 15.0) ** 2) - ((z + 14.0) / 13.0) ** 2) * np.clip(-2.0 * v - 1.0, 0.0, 1.0)
+    bone = 6.0 + 1.4 * lumps + 2.4 * front + 4.0 * back - 3.2 * temple + 4.0 * knob - 0.9 * rough
+    floor = head.base.depth_mm(x, y, z) - 0.8 * rough
     thick = np.maximum(bone * head.skull, 1.0 if head.infant else 1.8)
     if head.craniectomy is not None:
         thick = np.minimum(thick, np.maximum(away_mm(head.craniectomy, x, y, z) * 1.5, -6.0))
@@ -97,27 +95,10 @@ def away_mm(opening: tuple[float, float, float, float], x: Floats, y: Floats, z:
     return np.where(x * cx > 0, near, 99.0)
 
 
-def _step(rise: Floats) -> Floats:
-    """Return 0 to 1 as `rise` goes from -1 to 1, smoothly."""
-    held = np.clip(0.5 + 0.5 * rise, 0.0, 1.0)
-    return held * held * (3.0 - 2.0 * held)
-
-
-def _floor(head: Anatomy, x: Floats, y: Floats) -> Floats:
-    """Return the height of the skull base: three fossae as steps, the petrous ridges across, sella and foramen."""
-    grown = head.half_length_mm / _ADULT_LENGTH_MM
-    side, y = np.abs(x) / grown, y / grown
-    front = _step((y - 24.0 - 5.0 * _step((side - 30.0) / 14.0)) / 7.0)
-    behind = _step((-13.0 - y) / 7.0)
-    middle = -26.0 - 19.0 * _step((side - 17.0) / 7.0) + 5.0 * _step((6.0 - side) / 8.0) * _step((-4.0 - y) / 6.0)
-    along = np.clip(((side - 18.0) * 40.0 + (-10.0 - y) * 26.0) / (40.0**2 + 26.0**2), 0.0, 1.0)
-    ridge = (side - 18.0 - 40.0 * along) ** 2 + (-10.0 - y - 26.0 * along) ** 2
-    roof = -27.0 + 7.0 * np.exp(-(((side - 30.0) / 14.0) ** 2)) - 6.0 * np.exp(-((side / 9.0) ** 2))
-    roof = roof + 5.0 * np.exp(-((side / 2.2) ** 2) - ((y - 58.0) / 9.0) ** 2)  # crista galli
-    hole = 26.0 * np.exp(-((side / 13.0) ** 4) - ((y + 32.0) / 15.0) ** 4)
-    low = -58.0 - hole + 7.0 * np.exp(-((side / 5.0) ** 2)) * _step((-52.0 - y) / 8.0)
-    base = front * roof + behind * low + (1 - front - behind) * middle
-    return grown * (base + (13.0 + 9.0 * along) * np.exp(-ridge / 60.0))
+def tentorium_mm(x: Floats, y: Floats) -> Floats:
+    """Return the height of the tentorium: highest at its notch, lowest where the transverse sinuses run."""
+    fall: Floats = 10.0 - 0.42 * np.abs(x) - 0.5 * np.maximum(-36.0 - y, 0.0)
+    return fall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,12 +172,22 @@ def _ventricles(head: Anatomy, x: Floats, side: Floats, y: Floats, z: Floats) ->
 def _cisterns(head: Anatomy, x: Floats, side: Floats, y: Floats, z: Floats, sway: Floats) -> Floats:
     wide = 0.8 + 0.5 * head.atrophy
     pockets = [_pocket(side, y, z, *each) for each in _CISTERNS]
-    bent = y + 2.2 * np.sin(side / 5.0) + 2.0 * sway
-    sylvian = [_tube(side, bent, 0.4 * z, *tube, scale=wide) for tube in _SYLVIAN]
-    return reduce(np.maximum, [*pockets, *sylvian]) + 0.6 * (wide - 1.0)
+    bent = y + 2.2 * np.sin(side / 5.0) + 3.0 * sway
+    curved = side + 2.5 * np.cos(y / 9.0) + 1.6 * sway - 1.5
+    sylvian = reduce(np.maximum, [_tube(curved, bent, _SHEET * z, *tube, scale=wide) for tube in _SYLVIAN])
+    sylvian = sylvian + 0.7 * sway - 0.25
+    # fluid around the brain stem: midbrain, pons, medulla; wide at the sides, where the stem is not attached
+    stem = np.interp(z, (-56.0, -46.0, -31.0, -18.0, -4.0), (9.0, 11.5, 18.0, 15.0, 14.0)) + 1.4 * sway
+    ring = (0.5 + 0.065 * np.minimum(side, 18.0)) * wide + 0.5 * sway
+    ring = ring - np.abs(np.sqrt(0.85 * side * side + 1.3 * (y + 15.0) ** 2) - stem)
+    ahead = np.where(z < -22.0, 20.0 + y, 0.7 * (side - 5.0) + 0.3 * (-6.0 - y))
+    ring = np.minimum(np.minimum(ring, -5.0 - z), ahead)
+    return reduce(np.maximum, [*pockets, sylvian, ring]) + 0.7 * (wide - 1.0)
 
 
-def _tube(x: Floats, y: Floats, z: Floats, start: Point, end: Point, thick_start: float, thick_end: float, *, scale: float) -> Floats:  # fmt: skip
+def _tube(
+    x: Floats, y: Floats, z: Floats, start: Point, end: Point, thick_start: float, thick_end: float, *, scale: float
+) -> Floats:
     """Return the depth inside a tube between two points."""
     (ax, ay, az), (bx, by, bz) = start, end
     dx, dy, dz = bx - ax, by - ay, bz - az

@@ -89,7 +89,7 @@ class _Face:
         self.bump = head.bumps.at(x, y, z)
         self.side = np.abs(self.x + 1.2 * self.bump)
         self.below = -outline.floor_mm
-        side, y, z = self.side, self.y, self.z
+        y, z = self.y, self.z
         # an orbit is a cone: its middle line runs from the rim to the apex, inwards
         along = np.clip((66.0 - y) / 44.0, 0.0, 1.0)
         mid, radius = 33.0 - 17.0 * along, 18.5 - 12.5 * along**1.5
@@ -101,9 +101,9 @@ class _Face:
         x, y, z, side = self.x, self.y, self.z, np.abs(self.x)
         oval = np.sqrt((x / 71.0) ** 2 + ((y - 4.0) / 90.0) ** 2 + 0.12 * (x / 71.0) ** 2 * ((y - 4.0) / 90.0) ** 2)
         face = (1.0 - oval) * 71.0 - 1.2 * np.maximum(z + 30.0, 0.0)
-        eye = _ball(side, y, z, (32.0, 78.0, -43.0), (15.0, 17.0, 13.0))
+        eye = _ball(side, y, z, (32.0, 77.0, -43.0), (15.0, 14.0, 13.0))
         bridge = np.clip((-20.0 - z) / 45.0, 0.0, 1.0)
-        nose = np.minimum((6.0 + 10.0 * bridge) - side * 1.1, 90.0 + 24.0 * bridge - y - 0.6 * side) - 3.0 * np.maximum(
+        nose = np.minimum((6.0 + 10.0 * bridge) - side * 1.1, 90.0 + 15.0 * bridge - y - 0.6 * side) - 3.0 * np.maximum(
             z + 24.0, 0.0
         )
         nose = np.where(y > 70.0, nose, -30.0)
@@ -120,7 +120,7 @@ class _Face:
 
     def bone_and_air(self) -> tuple[Floats, Floats]:
         """Return the depths inside bone and inside air."""
-        x, y, z, side, below, grain = self.x, self.y, self.z, self.side, self.below, self.grain
+        x, y, z, side, below = self.x, self.y, self.z, self.side, self.below
         vault = self.outline.vault_mm
         thin = np.where(y > 22.0, 2.2, 4.5)
         plate = np.minimum(below, thin - below)
@@ -132,11 +132,12 @@ class _Face:
         petrous = np.minimum(petrous, 13.0 + 7.0 * inner - np.abs(y + 16.0 + 26.0 * inner))
         petrous = np.minimum(np.minimum(petrous, side - 13.0), 74.0 - side)
         petrous = np.minimum(petrous, vault + 9.0)
-        mastoid = _ball(side, y, z, (57.0, -34.0, -40.0), (13.0, 17.0, 22.0))
+        mastoid = _ball(side, y, z, (57.0, -34.0, -45.0), (13.0, 16.0, 19.0))
         mastoid = np.minimum(mastoid, below + 1.0)
-        sphenoid = np.minimum(np.minimum(below, 19.0 - side), np.minimum(y + 12.0, 26.0 - y))
+        sphenoid = np.minimum(below, _ball(side, y, z, (0.0, 8.0, -46.0), (19.0, 21.0, 40.0)))
         wing = np.minimum(
-            1.9 - np.abs(y - 26.0 - 0.35 * (side - 20.0)), np.minimum(below, np.minimum(side - 16.0, 60.0 - side))
+            1.9 - np.abs(y - 25.0 - 0.30 * (side - 20.0) - 0.012 * (side - 38.0) ** 2 - self.bump),
+            np.minimum(below, np.minimum(side - 16.0, 60.0 - side)),
         )
         wing = np.minimum(wing, vault + 5.0)
         walls = 1.6 - np.abs(self.orbit + 1.4)
@@ -156,22 +157,19 @@ class _Face:
     def _air(self, mastoid: Floats, petrous: Floats) -> Floats:
         x, y, z, side, grain, vault = self.x, self.y, self.z, self.side, self.grain, self.outline.vault_mm
         cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.4 * (grain + 0.15))
-        canal = 3.0 - np.hypot(y + 19.0, z + 36.0)
+        canal = 2.6 - np.hypot(y + 19.0 + 0.1 * (side - 60.0), z + 37.0 + 0.12 * (side - 60.0))
         canal = np.minimum(canal, side - 48.0)
-        within = np.minimum(15.5 - side * 1.05, np.minimum(y - 24.0, 72.0 - y))
-        within = np.minimum(within, -27.0 - z - 3.0 * np.exp(-((side / 8.0) ** 2)))
-        septa = 1.5 * np.abs(self.head.bumps.at(1.6 * x, 1.6 * y, 1.2 * z)) + 0.4 * np.abs(side) - 0.9
-        ethmoid = np.minimum(within, np.minimum(2.0 * septa, 14.0))
-        sinus = np.minimum(np.minimum(14.0 - side, np.minimum(y - 4.0, 23.0 - y)), np.minimum(-33.0 - z, z + 56.0))
-        sinus = np.minimum(sinus, np.abs(self.x - 2.0) - 0.8)
+        within = _ball(side, y, z, (0.0, 47.0, -47.0), (13.5, 27.0, 21.0))
+        septa = 2.6 * np.abs(np.sin(0.42 * y + 1.1 * self.bump)) - 0.45
+        septa = np.minimum(septa, 2.6 * np.abs(np.sin(0.30 * side + 0.5 * self.bump + 0.1)) - 0.35)
+        ethmoid = np.minimum(within, np.minimum(septa, -30.0 - z))
+        sinus = _ball(side, y, z, (0.0, 12.0, -45.0), (14.0, 12.0, 12.0)) + 0.8 * self.bump
+        sinus = np.minimum(sinus, np.abs(self.x - 2.0 + self.bump) - 0.7)
         antrum = _ball(side, y, z, (30.0, 48.0, -76.0), (14.0, 16.0, 15.0))
         size = self.head.frontal_sinus
-        frontal = _ball(side, y, z, (9.0, 84.0, -19.0), (13.0 * size + 2.0, 14.0, 9.0 * size + 3.0))
-        frontal = (
-            np.minimum(frontal, np.minimum(-vault - 1.8, vault + self.outline.bone_mm + 3.2))
-            if size
-            else np.full(x.shape, _FAR)
-        )
+        frontal = _ball(side, y, z, (7.0, 84.0, -23.0), (8.0 * size + 4.0, 16.0, 6.0 * size + 3.0)) + 0.8 * self.bump
+        within = np.minimum(-vault - 1.8, vault + self.vault_bone() - 1.8) if size else np.full(x.shape, _FAR)
+        frontal = np.minimum(frontal, within)
         frontal = np.minimum(frontal, np.abs(self.x + 2.0) - 0.7)
         return np.maximum.reduce([cells, canal, ethmoid, sinus, antrum, frontal])
 
@@ -180,8 +178,10 @@ class _Face:
         x, y, z, side, head = self.x, self.y, self.z, np.abs(self.x), self.head
         outside = np.minimum(-self.outline.vault_mm - self.outline.bone_mm, -14.0 - z)
         soft = np.minimum(skin - 5.0 - 2.0 * self.bump, np.maximum(self.below - 1.0, outside))
-        parted = np.abs(head.folds.at(1.25 * y, 1.25 * x, 0.8 * z))
-        share = np.clip((parted - 0.5) / 1.2, 0.0, 1.0)
+        above = -self.outline.vault_mm - self.outline.bone_mm
+        layers = np.abs(np.sin(0.27 * above + 1.1 * self.bump + 0.03 * side))
+        across = np.abs(np.sin(0.16 * side + 0.10 * above + 0.8 * self.bump + 0.6))
+        share = np.clip((np.minimum(1.2 * layers, across) - 0.05 + 0.1 * self.grain) / 0.22, 0.0, 1.0)
         hu = head.fat_hu + share * (head.muscle_hu + 4.0 * self.grain - head.fat_hu)
         inside = np.clip(0.5 + self.orbit / 1.6, 0.0, 1.0)
         eye = (side, y, z)

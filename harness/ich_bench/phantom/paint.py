@@ -137,6 +137,10 @@ def _inside(head: Anatomy, at: dict[str, Floats], steep: dict[str, Floats], edge
     _lay(hu, head.csf_hu, _share(-cortex, steep["cortex"]))
     _lay(hu, head.csf_hu, _share(at["cistern"], steep["cistern"]))
     _lay(hu, head.csf_hu, _share(at["ventricle"], steep["ventricle"]))
+    sheet, per_sheet = np.abs(at["tentorium"]), steep["tentorium"]
+    cleft = _share(sheet + 0.9, per_sheet)
+    cleft -= _share(sheet - 0.9, per_sheet)
+    _lay(hu, DURA_HU - 6.0, cleft)
     side = np.abs(at["across"])
     sinus = at["sinus"]
     falx = _share(0.45 - side, 1.0 / edge)

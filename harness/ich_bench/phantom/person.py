@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ich_bench.phantom.base import Base, draw_base
 from ich_bench.phantom.chance import Field, between, chance, creases, normal, smooth_field, uniforms
 from ich_bench.phantom.parameters import PARAMETERS, Parameters, site_of
 
@@ -40,6 +41,7 @@ class Anatomy:
     craniotomy: tuple[float, float, float, float] | None  # a piece put back
     frontal_sinus: float  # size of its air, 0 none
     infant: bool
+    base: Base
     lumps: Field  # slow: shape of the skull, density
     bumps: Field  # roughness of the inner table, waviness of everything in the brain
     folds: Field  # mm from the nearest sulcus, on the brain's surface
@@ -72,12 +74,14 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
     dense = chance(rng, mimics.dense_sinus_share)
     white = normal(rng, *tissue.white_mean_sd)
     opened = _opening(rng)
+    half_length_mm = normal(rng, *build.half_length_mean_sd) * size
+    lumps, bumps = smooth_field(rng, 20.0), smooth_field(rng, 7.0)
     operated = float(uniforms(rng, (1,))[0])
     return Anatomy(
         age_years=age,
         female=female,
         half_width_mm=normal(rng, *build.half_width_mean_sd) * size,
-        half_length_mm=normal(rng, *build.half_length_mean_sd) * size,
+        half_length_mm=half_length_mm,
         height_mm=normal(rng, *build.height_mean_sd) * size,
         lean=(
             normal(rng, 0.0, build.asymmetry_sd),
@@ -85,7 +89,7 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
             normal(rng, 0.0, 0.012),
             normal(rng, 0.0, 0.008),
             between(rng, 0.0, 6.28),
-        ),  # fmt: skip
+        ),
         skull=skull,
         scalp_mm=between(rng, *parameters.skull.scalp_mm) * (0.6 if infant else 1.0),
         atrophy=atrophy,
@@ -106,8 +110,9 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
         craniotomy=opened if 1.0 - mimics.craniotomy_share <= operated else None,
         frontal_sinus=0.0 if child else between(rng, 0.3, 1.3),
         infant=infant,
-        lumps=smooth_field(rng, 20.0),
-        bumps=smooth_field(rng, 7.0),
+        base=draw_base(lumps, bumps, half_length_mm / build.half_length_mean_sd[0]),
+        lumps=lumps,
+        bumps=bumps,
         folds=creases(smooth_field(rng, 4.4)),
         grain=smooth_field(rng, 2.3),
     )

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, cortex_of, shell, spaces
+from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, cortex_of, shell, spaces, tentorium_mm
 from ich_bench.phantom.bleed import Bleed, Place
 from ich_bench.phantom.chance import Floats
 from ich_bench.phantom.face import around
@@ -24,9 +24,9 @@ NUCLEI = (  # deep grey matter: centre and half axes in mm, mirrored
 PAINTED = (
     "vault", "cavity", "bone", "skin", "muscle", "base", "air", "soft", "soft_hu", "suture", "grain",
     "cortex", "fold", "width", "end", "ventricle", "cistern", "across", "brain_hu", "extra_hu", "sinus",
-    "falx", "transverse",
+    "falx", "transverse", "tentorium",
 )  # fmt: skip
-SLOPED = ("vault", "cavity", "fold", "ventricle", "cistern", "cortex")  # slabs average over their slopes
+SLOPED = ("vault", "cavity", "fold", "ventricle", "cistern", "cortex", "tentorium")  # slabs average over their slopes
 FOR_BLEEDS = (
     "vault",
     "floor",
@@ -136,7 +136,10 @@ def _inside(
     rim = head.brightening_hu * np.exp(np.minimum(-outline.vault_mm, 0.0) / (0.6 * head.brightening_mm))
     half = 3.8 * np.clip(1.0 - outline.vault_mm / 8.5, -2.0, 1.3) - np.where((y < 20) | (z > 40), 0.0, 2.0)
     hung = np.minimum(((y + 6) / 50) ** 2 + ((z - 2) / 34) ** 2 - 1.0, 0.04 * (z + 14.0))
-    tube = 3.4 - np.sqrt((z + 13.0 + 0.10 * np.abs(x)) ** 2 + np.minimum(outline.vault_mm - 3.0, 9.0) ** 2)
+    notch = np.sqrt((x / 17.0) ** 2 + ((y + 20.0) / 25.0) ** 2) - 1.0
+    tent = 0.83 * (z - tentorium_mm(x, y) + 0.8 * head.bumps.at(z, x, y))
+    tent = tent + 60.0 * np.clip(np.maximum(-3.0 * notch, (y + 14.0) / 8.0), 0.0, 1.0)  # none in its notch
+    tube = 2.9 - np.sqrt((z + 13.0 + 0.10 * np.abs(x)) ** 2 + np.minimum(outline.vault_mm - 3.0, 9.0) ** 2)
     values = {
         "fold": (fluid.fold_mm, 5.0), "width": (fluid.width_mm, 0.2), "end": (fluid.end_mm, -20.0),
         "ventricle": (fluid.ventricle_mm, -30.0), "cistern": (fluid.cistern_mm, -30.0),
@@ -145,6 +148,7 @@ def _inside(
         "extra_hu": (rim + 0.9 * outline.lumps + 0.55 * grain, 0.0),
         "sinus": (np.where(z > -12, np.maximum(half, -9.0), -9.0), -9.0),
         "falx": (np.clip(12.0 * hung, 0.0, 0.8), 0.0),
+        "tentorium": (tent, 9.0),
         "transverse": (np.where(y < -38.0, np.maximum(tube, -5.0), -5.0), -5.0),
     }  # fmt: skip
     for name, (found, elsewhere) in values.items():
@@ -166,7 +170,7 @@ def _brain(head: Anatomy, place: Place, fluid: Spaces) -> Floats:
             apart = [((p - c) / h) ** 2 for p, c, h in zip(points, centre, half, strict=True)]
             depth = (1.0 - np.sqrt(apart[0] + apart[1] + apart[2])) * min(half)
             deep[near] = np.maximum(deep[near], np.clip(0.5 + depth / 3.0, 0.0, 1.0))
-    below = np.clip((-10.0 - 0.35 * (y + 20.0) - z) / 5.0, 0.0, 1.0) * np.clip((-10.0 - y) / 14.0, 0.0, 1.0)
+    below = np.clip((tentorium_mm(x, y) - z) / 4.0, 0.0, 1.0) * np.clip((-10.0 - y) / 14.0, 0.0, 1.0)
     folia = 0.55 + 0.25 * np.sin(2.6 * np.sqrt((y + 28.0) ** 2 + (z + 28.0) ** 2) + 0.08 * side) * np.clip(
         (side - 5) / 9, 0, 1
     )
