@@ -51,7 +51,11 @@ class Plan:
 _TRAIN = {"a": (41, 0), "b": (29, 31), "c": (80, 0)}
 FULL = Plan(factor=1, width=32, epochs=100, train=_TRAIN, test={"a": (50, 20), "b": (100, 50), "c": (50, 20)})
 SMOKE = Plan(
-    factor=2, width=8, epochs=24, train=_TRAIN | {"c": (41, 0)}, test={"a": (20, 0), "b": (40, 20), "c": (20, 0)}
+    factor=2,
+    width=8,
+    epochs=24,
+    train={"a": (29, 0), "b": (29, 31), "c": (29, 0)},
+    test={"a": (20, 0), "b": (40, 20), "c": (20, 0)},
 )
 
 
@@ -216,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan = Plan(**(vars(plan) | ({"epochs": asked.epochs} if asked.epochs else {})))
     run = Measurement(plan, asked)
     began = time.monotonic()
-    torch_version = version("torch") if set(asked.rows) > {"threshold"} else "not used"
+    torch_version = version("torch") if set(asked.rows) - {"threshold"} else "not used"
     print(f"ich-bench {version('ich-bench')}, phantom version {PHANTOM_VERSION}, torch {torch_version}, "
           f"{asked.device}{', bfloat16' if asked.bf16 else ''}, seed {asked.seed}. U-Net: {plan.width} channels, "
           f"{256 // plan.factor} x {256 // plan.factor} pixels a slice, {plan.epochs} epochs.")  # fmt: skip
