@@ -16,6 +16,45 @@ app.add_typer(figure, name="figure")
 Outs = Annotated[list[Path], typer.Argument(help="One or several output folders of `evaluate`.", show_default=False)]
 
 
+@app.command()
+def report(
+    outs: Annotated[list[Path] | None, typer.Argument(help="Output folders of `evaluate`.", show_default=False)] = None,
+    submissions: Annotated[
+        Path | None, typer.Option("--submissions", help="A folder of submissions; by default the leaderboard's.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only this dataset; may be given several times.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Also every figure as PNG (300 dpi) and PDF, into this folder.")
+    ] = None,
+    tables: Annotated[
+        Path | None, typer.Option("--tables", help="Also every table as Markdown and LaTeX, into this folder.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help="What --tables writes: md, latex or both.")] = "both",
+    profile: Annotated[str | None, typer.Option("--profile", help="The profile of the scores, if several.")] = None,
+) -> None:
+    """Write one HTML file with the papers' tables and figures; it needs no network and no other file."""
+    from ich_bench.errors import UsageError, did_you_mean
+    from ich_bench.report.tables import FORMATS
+    from ich_bench.report.write import report as make
+    from ich_bench.report.write import write_text
+
+    if format not in (*FORMATS, "both"):
+        raise UsageError(f"there is no format {format!r}. {did_you_mean(format, (*FORMATS, 'both'))}")
+    made = make(outs or (), submissions=submissions, datasets=dataset or (), profile=profile)
+    console.talk_list("about this report:", made.notes)
+    written = [write_text(out, made.html())]
+    if figures is not None:
+        written += made.save_figures(figures)
+    if tables is not None:
+        written += made.save_tables(tables, tuple(FORMATS) if format == "both" else (format,))
+    console.data(str(written[0]))
+    for folder in dict.fromkeys(path.parent for path in written[1:]):
+        console.talk(f"{folder}: {sum(path.parent == folder for path in written[1:])} files")
+
+
 @figure.command("cases")
 def figure_cases(
     outs: Outs,

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ich_bench.board.model import Floats
-from ich_bench.report.labelled import Label
+from ich_bench.report.labelled import Label, level_text
 from ich_bench.report.style import SMALL_POINT, WIDTH_IN, colour, drawing, new_figure
 
 LEAST_FOR_A_BOX = 5  # below, the points alone are drawn: quartiles of so few say nothing
-_WORDS = {"": "not declared", "none": "no training"}
 _TWO_LINES_UP_TO = 14  # methods: more stand in one tall line of panels
 
 
@@ -87,7 +86,7 @@ def _legend(figure: Any, methods: Sequence[Label]) -> None:
     from matplotlib.patches import Patch
 
     levels = dict.fromkeys((one.supervision, one.role) for one in methods)
-    handles: list[Any] = [Patch(color=colour(role), alpha=0.7, label=_WORDS.get(name, name)) for name, role in levels]
+    handles: list[Any] = [Patch(color=colour(role), alpha=0.7, label=level_text(name)) for name, role in levels]
     handles += [
         Line2D([], [], color=colour("mean"), linewidth=1.8, label="mean"),
         Line2D([], [], color=colour("ink"), linewidth=1.5, label="median"),

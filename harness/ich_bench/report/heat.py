@@ -115,7 +115,8 @@ def case_map(values: Floats, cases: Sequence[str], methods: Sequence[Label], *, 
     every = int(np.ceil(0.085 / cell))
     with drawing():
         names = max((len(label.name) for label in methods), default=0)
-        figure = new_figure(WIDTH_IN, count * cell + 0.055 * names + 0.75)
+        wide = min(WIDTH_IN, max(3.6, 1.6 + 0.7 * columns))
+        figure = new_figure(wide, count * cell + 0.055 * names + 0.75)
         axis = figure.subplots()
         image = axis.pcolormesh(
             np.arange(columns + 1) - 0.5, np.arange(count + 1) - 0.5, np.ma.masked_invalid(values), cmap="cividis",

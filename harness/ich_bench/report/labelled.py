@@ -32,6 +32,11 @@ class Label:
         return MARKERS.get(self.supervision, "X")
 
 
+def level_text(supervision: str) -> str:
+    """Return a level of supervision in words, as in a legend."""
+    return {"": "not declared", "none": "no training"}.get(supervision, printable(supervision))
+
+
 def full_names(rows: Sequence[Row]) -> dict[str, str]:
     """Return the name of each row by slug: the method's, with the slug beside it where two rows share one."""
     count = Counter(row.method or row.slug for row in rows)

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ich_bench.board.latex import escape as latex
+from ich_bench.board.wording import BLANK
 from ich_bench.escape import markdown, printable
+from ich_bench.tables.layout import NO_BREAK
 
-BLANK = "–"
+__all__ = ["BLANK", "FORMATS", "Row", "Table", "as_latex", "as_markdown", "html", "plain"]
 FORMATS = {"md": ".md", "latex": ".tex"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "≥": r"$\ge$",
-    "≤": r"$\le$",
-    "×": r"$\times$",
-    "α": r"$\alpha$",
-    "ε": r"$\varepsilon$",
-    "τ": r"$\tau$",
-    "→": r"$\to$",
-    "−": r"$-$",
-    "✓": r"\checkmark{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
-_LATEX_SIGN = re.compile("|".join(re.escape(sign) for sign in _LATEX))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,19 +66,19 @@ def as_markdown(table: Table, number: int | None = None) -> str:
     """Return the table as Markdown, its caption below it."""
     label = f"Table {number}. " if number else ""
     sides = [":---" if at == 0 or at - 1 in table.words else "---:" for at in range(len(table.header))]
-    lines = [f"**{label}{markdown(table.title)}**", "", _bars([markdown(one) for one in table.header]), _bars(sides)]
+    lines = [f"**{label}{_md(table.title)}**", "", _bars([_md(one) for one in table.header]), _bars(sides)]
     for row in table.rows:
-        name = " ".join([markdown(row.name), *(f"({markdown(badge)})" for badge in row.badges)])
-        cells = [f"**{markdown(cell)}**" if at in row.best else markdown(cell) for at, cell in enumerate(row.cells)]
+        name = " ".join([_md(row.name), *(f"({_md(badge)})" for badge in row.badges)])
+        cells = [f"**{_md(cell)}**" if at in row.best else _md(cell) for at, cell in enumerate(row.cells)]
         lines.append(_bars([name, *cells]))
-    return "\n".join([*lines, "", markdown(table.caption), ""])
+    return "\n".join([*lines, "", _md(table.caption), ""])
 
 
 def as_latex(table: Table) -> str:
-    """Return the table as LaTeX; it needs the packages booktabs, amssymb and graphicx, and is numbered by LaTeX."""
+    """Return the table as LaTeX; it needs the packages booktabs and graphicx, and is numbered by LaTeX."""
     columns = "l" + "".join("l" if at in table.words else "r" for at in range(len(table.header) - 1))
     lines = [
-        r"% needs \usepackage{booktabs,amssymb,graphicx}",
+        r"% needs \usepackage{booktabs,graphicx}",
         r"\begin{table}",
         rf"\caption{{\textbf{{{latex(table.title)}.}} {latex(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
@@ -114,13 +96,17 @@ def as_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
-def latex(text: str) -> str:
-    """Return the text as LaTeX that shows it letter by letter."""
-    return _LATEX_SIGN.sub(lambda found: _LATEX[found[0]], printable(text))
+def plain(text: str) -> str:
+    """Return the text with all that does not print written out, spaces that hold together kept."""
+    return NO_BREAK.join(printable(part) for part in text.split(NO_BREAK))
 
 
 def _text(text: str) -> str:
-    return escape(printable(text))
+    return escape(plain(text))
+
+
+def _md(text: str) -> str:
+    return markdown(text.replace(NO_BREAK, " "))
 
 
 def _side(table: Table, column: int) -> str:

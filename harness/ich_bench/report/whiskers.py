@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ich_bench.report.labelled import Label
+from ich_bench.report.labelled import Label, level_text
 from ich_bench.report.style import SMALL_POINT, WIDTH_IN, colour, drawing, new_figure
 
 
@@ -39,6 +39,21 @@ class Healthy:
     p95_ml: float
 
 
+def _levels(figure: Any, labels: Sequence[Label]) -> None:
+    """Print which colour and marker is which level of supervision, where there is more than one."""
+    from matplotlib.lines import Line2D
+
+    found = dict.fromkeys((one.supervision, one.role, one.marker) for one in labels)
+    if len(found) < 2:
+        return
+    handles = [
+        Line2D([], [], color=colour(role), marker=marker, linewidth=1.6, markersize=5, label=level_text(name))
+        for name, role, marker in found
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False,
+                  fontsize=SMALL_POINT, columnspacing=1.4)  # fmt: skip
+
+
 def rank_intervals(places: Sequence[Place], *, ceiling: float = math.nan, ranked: int = 0, metric: str = "Dice") -> Any:
     """Return two panels with a line a row: mean and interval (zone above the ceiling shaded), rank and its interval."""
     count = len(places)
@@ -68,6 +83,7 @@ def rank_intervals(places: Sequence[Place], *, ceiling: float = math.nan, ranked
             panels[1].set_title("rank, and the ranks not excluded", fontsize=SMALL_POINT + 1)
             panels[1].set_xlim(0.5, ranked + 0.5)
             panels[1].set_xticks(_whole(ranked))
+        _levels(figure, [one.label for one in places if one.kind == "measured"])
         for axis in panels:
             axis.grid(axis="x", color=colour("rule"), linewidth=0.5)
             axis.set_axisbelow(True)
@@ -123,6 +139,7 @@ def healthy_heads(rows: Sequence[Healthy]) -> Any:
         right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         right.set_xlim(-0.02, max(1.5, most * 1.4))
         right.minorticks_off()
+        _levels(figure, [one.label for one in rows])
         for axis in (left, right):
             axis.grid(axis="x", color=colour("rule"), linewidth=0.5)
             axis.set_axisbelow(True)
