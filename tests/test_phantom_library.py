@@ -166,7 +166,7 @@ def test_another_folder_s_content_is_never_touched(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / library.MARK).write_text(json.dumps({"dataset": "phantom", "version": 1}))
-    with pytest.raises(IchBenchError, match="holds phantom 1 already"):
+    with pytest.raises(IchBenchError, match=r"holds other drawn heads \(dataset phantom, version 1\)"):
         library.make("phantom-mini", other)
 
 

@@ -238,8 +238,8 @@ def begin(folder: Path, mark: dict[str, Any]) -> bool:
     except (OSError, ValueError) as fault:
         raise IchBenchError(f"{path} cannot be read: {fault}. Name a new or empty folder for drawn heads.") from fault
     if there != mark:
-        told = " ".join(map(str, there.values())) if isinstance(there, dict) else "something else"
-        raise IchBenchError(f"{folder} holds {printable(told)} already. Name a new or empty folder for drawn heads.")
+        told = ", ".join(f"{name} {value}" for name, value in there.items()) if isinstance(there, dict) else "?"
+        raise IchBenchError(f"{folder} holds other drawn heads ({printable(told)}). Name a new or empty folder.")
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def write(asked: Asked, progress: Progress | None = None) -> Written:
     if asked.dataset not in (*RECIPES, *POOL):
         known = did_you_mean(asked.dataset, (*RECIPES, "pool"))
         raise UsageError(f"there is no drawn dataset {asked.dataset!r}. {known}")
+    library.workers_for(asked.jobs)
     if asked.dataset in POOL:
         return _pool(asked, progress)
     if asked.seed is not None or asked.clean:
@@ -117,10 +118,8 @@ def _under_real_ids(heads: Sequence[PlannedHead], layout: str) -> dict[str, Plan
     if layout == "rsna":
         return {f"exam-{number}": head for number, head in enumerate(heads)}
     ids = [row.case_id for row in load_scheme(layout).rows]
-    ill = {
-        "hssayeni": lambda case_id: has_ich(case_id),
-        "cq500-negative": lambda case_id: False,
-    }.get(layout, lambda case_id: True)
+    kinds: dict[str, Callable[[str], bool]] = {"hssayeni": has_ich, "cq500-negative": lambda _: False}
+    ill = kinds.get(layout, lambda _: True)
     waiting = {True: [head for head in heads if head.has_ich], False: [head for head in heads if not head.has_ich]}
     return {case_id: waiting[ill(case_id)].pop(0) for case_id in ids if waiting[ill(case_id)]}
 

@@ -126,7 +126,7 @@ def tile(scan: Scanned, k: int, window: str, size: int = TILE) -> Pixels:
     sx, sy, _ = scan.spacing_mm
     longest = max(grey.shape[0] * sx, grey.shape[1] * sy)
     scale = (size * sx / longest, size * sy / longest)
-    shown = np.clip(zoom(grey.T, scale[::-1], order=1), 0, 255).astype(np.uint8)
+    shown = np.rint(zoom(grey.T, scale[::-1], order=1)).clip(0, 255).astype(np.uint8)
     inside = zoom(mask.T.astype(np.float64), scale[::-1], order=1) >= 0.5
     pixels = np.repeat(shown[:, :, None], 3, axis=2)
     pixels[inside & ~binary_erosion(inside)] = OUTLINE
