@@ -131,3 +131,31 @@ def verify(
         console.talk("This says nothing about the masks: add --predictions DIR to score them again.")
     if found.written:
         console.talk(f"{found.submission.folder / 'submission.toml'} now says so.")
+
+
+With = Annotated[
+    list[Path] | None, typer.Option("--with", help="An OUT of `evaluate` that was not submitted; may be given again.")
+]
+
+
+@app.command()
+def claims(
+    with_runs: With = None,
+    submissions: Shelf = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset.")] = None,
+    format: Annotated[str, typer.Option("--format", help="table, md, csv, latex or json.")] = "table",
+    as_json: AsJson = False,
+) -> None:
+    """Test what the papers conclude again, on the rows of this board: a verdict per claim and dataset.
+
+    A row stands for a paper's method when its manifest says so with the key `baseline` (or its id is the method's).
+    """
+    from ich_bench.submissions.claims_show import show_claims
+    from ich_bench.submissions.load import from_run, load_submissions
+    from ich_bench.submissions.retest import claims_of
+
+    shelf = load_submissions(submissions)
+    console.talk_list("left out:", shelf.problems)
+    runs = [from_run(out) for out in with_runs or ()]
+    results = claims_of(shelf.folder, [*shelf.submissions, *runs], dataset)
+    console.data(show_claims(results, "json" if as_json else format))
