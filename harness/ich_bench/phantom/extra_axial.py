@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, along_falx
+from ich_bench.phantom.anatomy import Anatomy, Shell, Spaces, along_falx, tentorium_mm
 from ich_bench.phantom.bleed import Bleed, Index, Place, draw_blood, held
 from ich_bench.phantom.bleed_size import Lattice
 from ich_bench.phantom.chance import Floats, between, smooth_field
@@ -188,8 +188,3 @@ def suture_mm(place: Place, bleed: Bleed) -> Floats:
     if back:
         return lambdoid - y
     return np.minimum(coronal - y, y - lambdoid)
-
-
-def tentorium_mm(x: Floats, y: Floats) -> Floats:
-    """Return the height of the tentorium."""
-    return -10.0 - 0.35 * (y + 20.0) + 0.0 * x

@@ -24,6 +24,7 @@ _SEATS: tuple[tuple[Point, float, float], ...] = (
     ((2.0, -18.0, -27.0), 0.03, 7.0),  # pons
 )
 _LOBE_SPREAD = 0.75  # how far the lobes of a blob lie apart, in radii
+_LEVELLED_ML = 10.0  # no levels in smaller ones
 _FITTED = 4  # rounds in which the size is fitted to the volume
 
 
@@ -102,6 +103,8 @@ def draw_iph(
     lumps = smooth_field(rng, 5.0)
     rough = between(rng, 0.05, 0.16)
     blood = draw_blood("iph", rng, parameters, venous_hu=head.sinus_hu, middle_y_mm=centre[1])
+    if volume_ml < _LEVELLED_ML:
+        blood = replace(blood, above_hu=0.0)
     ratio = between(rng, *parameters.oedema_share)
     oedema_hu = between(rng, *parameters.oedema_hu)
     burst = between(rng, -0.5, 1.5)

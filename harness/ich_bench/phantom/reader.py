@@ -32,10 +32,13 @@ class ReaderParameters:
     jitter_mm: tuple[float, float] = (0.5, 0.8)  # standard deviation of the outline in a slice, drawn once a head
     correlation_mm: float = 4.0  # along the outline, in plane
     between_slices_mm: float = 3.0  # and from slice to slice: a thin slice is outlined like its neighbour
-    bias_mm: float = 0.2  # standard deviation of how much too wide or too tight a whole component is outlined,
+    bone_rim_mm: float = 2.0  # so near the inner table the outline follows it,
+    bone_jitter: float = 0.25  # and strays inwards by this share only
+    bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined,
     bias_share: float = 0.1  # and of its depth: the edge of a large clot is soft
     missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
     end_mm: float = 5.0
+    end_area: float = 0.7  # of the largest slice; a larger end is never missed
     least_strand_px: float = 2.0  # strands of SAH thinner than this are dropped or bridged
     dropped: float = 0.5  # share of the thin stretches that are dropped; the others are drawn wider and bridged
     bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
@@ -69,11 +72,11 @@ def read(
     reference = {}
     for subtype, mask in truth.items():
         outlined = np.zeros_like(mask)
-        components, count = label(mask, _WHOLE)
+        thin = subtype == "sah"  # many shreds, outlined together
+        components, count = (mask.astype(np.int32), int(mask.any())) if thin else label(mask, _WHOLE)
         jitter_sd = between(rng, *parameters.jitter_mm)
         for number, box in enumerate(_boxes(components, count, spacing_mm, mask.shape), start=1):
             one = components[box] == number
-            thin = subtype == "sah"
             soft = cavity[box] & (hu[box] <= parameters.bone_hu)
             drawn = _outlined(one, soft, spacing_mm, rng, parameters, jitter_sd=jitter_sd, thin=thin)
             if chance(rng, _bone_share(subtype, parameters)):
@@ -104,13 +107,16 @@ def _outlined(
 ) -> Mask:  # fmt: skip
     """Return one component as outlined slice by slice."""
     moved = jitter_sd * _waves(one.shape, spacing_mm, rng, parameters)
-    depth = max(float(_depth_mm(one[:, :, k], spacing_mm).max()) for k in np.nonzero(one.any(axis=(0, 1)))[0])
+    area = one.sum(axis=(0, 1))
+    filled = np.nonzero(area)[0]
+    depth = float(_depth_mm(one[:, :, area.argmax()], spacing_mm).max())
     moved += normal(rng, 0.0, parameters.bias_mm + parameters.bias_share * depth)
+    _follow_bone(moved, allowed, spacing_mm, parameters)
     kept = np.ones(one.shape[2], bool)
-    filled = np.nonzero(one.any(axis=(0, 1)))[0]
     ends = max(1, round(parameters.end_mm / spacing_mm[2] / 2)) if spacing_mm[2] < parameters.end_mm else 1
     for end in (filled[:ends], filled[::-1][:ends]):
-        if chance(rng, parameters.missed_end) and len(filled) > 2 * ends:
+        small = area[end].max() < parameters.end_area * area.max()
+        if chance(rng, parameters.missed_end) and small:
             kept[end] = False
     drawn = np.zeros_like(one)
     coin = _waves(one.shape, spacing_mm, rng, parameters) if thin else moved
@@ -122,6 +128,16 @@ def _outlined(
             drawn[:, :, k] = _depth_mm(plane, spacing_mm) + moved[:, :, k] > 0
             drawn[:, :, k] = _without_specks(drawn[:, :, k], parameters.least_mm2 / (spacing_mm[0] * spacing_mm[1]))
     return drawn & allowed
+
+
+def _follow_bone(
+    moved: Floats, allowed: Mask, spacing_mm: tuple[float, float, float], parameters: ReaderParameters
+) -> None:
+    """Keep the outline to the inner table, in place: there it is seen, and hardly drawn too far inside."""
+    wide = max(1, round(parameters.bone_rim_mm / spacing_mm[0]))
+    block = np.ones((2 * wide + 1, 2 * wide + 1, 1), bool)
+    rim = allowed & ~binary_erosion(allowed, block, border_value=1)
+    moved[rim & (moved < 0)] *= parameters.bone_jitter
 
 
 def _waves(
