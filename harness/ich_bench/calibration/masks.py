@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -46,18 +47,26 @@ def bright_in_cavity(ct: CT, cavity: Mask) -> Mask:
 
     Smoothed and opened in-plane by 1.2 mm, 2.4 mm off the edge of the cavity; parts below 0.1 mL are left out.
     """
+    found = np.zeros(cavity.shape, dtype=np.bool_)
     across_mm = ct.geometry.spacing_mm[:2]
-    smooth = ndimage.gaussian_filter(
-        ct.hu.astype(np.float32), sigma=(SMOOTH_MM / across_mm[0], SMOOTH_MM / across_mm[1], 0.0)
-    )
-    inner = ndimage.binary_erosion(cavity, _SQUARE, iterations=max(1, round(RIM_MM / min(across_mm))))
+    sigma = (SMOOTH_MM / across_mm[0], SMOOTH_MM / across_mm[1], 0.0)
+    box = _box(cavity, margin=math.ceil(4 * max(sigma)) + 1)  # the filter reaches four sigma: nothing outside counts
+    smooth = ndimage.gaussian_filter(ct.hu[box].astype(np.float32), sigma=sigma, truncate=4.0)
+    inner = ndimage.binary_erosion(cavity[box], _SQUARE, iterations=max(1, round(RIM_MM / min(across_mm))))
     bright = ndimage.binary_opening(
         (smooth > 50) & (smooth < 90) & inner, _PLUS, iterations=max(1, round(OPEN_MM / min(across_mm)))
     )
     labels, _ = ndimage.label(bright, structure=np.ones((3, 3, 3)))
-    sizes_ml = np.bincount(labels.ravel()) * ct.geometry.voxel_volume_mm3 / 1000
+    sizes_ml = np.bincount(labels.ravel(), minlength=1) * ct.geometry.voxel_volume_mm3 / 1000
     sizes_ml[0] = 0
-    return np.asarray((sizes_ml >= LEAST_ML)[labels])
+    found[box] = (sizes_ml >= LEAST_ML)[labels]
+    return found
+
+
+def _box(mask: Mask, *, margin: int) -> tuple[slice, ...]:
+    """Return the slices that hold all of a mask and so many voxels around it; empty ones where it is empty."""
+    sides = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
+    return tuple(slice(max(0, side[0] - margin), side[-1] + 1 + margin) if side.size else slice(0, 0) for side in sides)
 
 
 def _empty(head: Head) -> Mask:
