@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import (
     binary_closing,
-    binary_dilation,
     binary_erosion,
+    binary_opening,
     distance_transform_edt,
     find_objects,
     gaussian_filter,
@@ -171,8 +171,7 @@ def _depth_mm(plane: Mask, spacing_mm: tuple[float, float, float]) -> Floats:
 def _strands(plane: Mask, coin: Floats, parameters: ReaderParameters) -> Mask:
     """Return a slice of SAH in which strands of less than two pixels are dropped here and bridged there."""
     wide = int(np.ceil(parameters.least_strand_px))
-    block = np.ones((wide, wide), bool)
-    thick = binary_dilation(binary_erosion(plane, block), block, origin=-((wide - 1) % 2)) & plane
+    thick = binary_opening(plane, np.ones((wide, wide), bool))
     fine = plane & ~thick
     bridged = binary_closing(np.pad(plane, 2), np.ones((3, 3), bool))[2:-2, 2:-2]
     drop = coin < ndtri(parameters.dropped)
@@ -184,9 +183,9 @@ def _without_specks(plane: Mask, least_px: float) -> Mask:
     parts, count = label(plane, np.ones((3, 3), bool))
     if count < 1:
         return plane
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    kept: Mask = (sizes >= least_px)[parts]
+    large = np.bincount(parts.ravel()) >= least_px
+    large[0] = False
+    kept: Mask = large[parts]
     return kept
 
 
