@@ -12,6 +12,8 @@ from ich_bench.datasets import DATASETS, card
 from ich_bench.folds import load_scheme, schemes_of
 from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import COLUMNS, METRICS, Metric
+from ich_bench.phantom import lesion_parameters, parameters, reader, weak_labels
+from ich_bench.phantom.facts_table import parameter_lines, said
 from ich_bench.runs import store
 
 HERE = Path(__file__).parent
@@ -65,6 +67,44 @@ def cards() -> str:
     return "\n".join(_card(card(dataset)) for dataset in DATASETS)
 
 
+def drawn_sites() -> str:
+    """Return one row per number of a drawn site, one column per site."""
+    sites = list(parameters.SITES.values())
+    names = [name for name in vars(sites[0]) if name != "name"]
+    rows = [(f"`{name}`", *(said(getattr(site, name)) for site in sites)) for name in names]
+    return _table(("", *(f"site {site.name}" for site in sites)), rows)
+
+
+def drawn_parameters() -> str:
+    """Return the tables of what heads and bleeds are drawn from."""
+    groups = {
+        "Tissue": parameters.Tissue,
+        "Skull": parameters.Skull,
+        "Build": parameters.Build,
+        "What looks like blood, or hides it": parameters.Mimics,
+        "Noise": parameters.Noise,
+        "Bleeds (those of site a; per subtype: median mL, spread of its logarithm, shares of ages)": (
+            lesion_parameters.LesionParameters
+        ),
+    }
+    return "\n\n".join(f"**{title}**\n\n{_drawn(kind)}" for title, kind in groups.items())
+
+
+def drawn_reader() -> str:
+    """Return one row per habit of the drawn reader."""
+    return _drawn(reader.ReaderParameters)
+
+
+def drawn_weak_labels() -> str:
+    """Return one row per kind of mistake in the pool's labels."""
+    return _drawn(weak_labels.WeakLabelParameters)
+
+
+def _drawn(kind: type) -> str:
+    rows = [(f"`{one.name}`", one.value, one.source) for one in parameter_lines(kind) if one.name != "plans"]
+    return _table(("number", "value", "source, or what it is"), rows)
+
+
 GENERATED: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
     "profile-columns": profile_columns,
@@ -72,6 +112,10 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "schemes": schemes,
     "score-columns": score_columns,
     "cards": cards,
+    "drawn-sites": drawn_sites,
+    "drawn-parameters": drawn_parameters,
+    "drawn-reader": drawn_reader,
+    "drawn-weak-labels": drawn_weak_labels,
 }
 
 
@@ -99,7 +143,7 @@ def _card(one: Card) -> str:
     counted = "" if one.with_ich is None else f", {one.with_ich} with ICH"
     publish = "everything" if one.publish == "full" else "case id, fold, status and metrics only"
     facts = [
-        ("Cases", f"{one.cases}{counted}"),
+        ("Cases", f"{one.cases or 'as many as asked for'}{counted}"),
         ("Folds", ", ".join(f"`{name}`" for name in one.schemes) or "none: a pool for pre-training"),
         ("How to get it", one.access),
         ("Licence", one.licence),

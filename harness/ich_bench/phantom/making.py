@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,10 +118,9 @@ def _under_real_ids(heads: Sequence[PlannedHead], layout: str) -> dict[str, Plan
     if layout == "rsna":
         return {f"exam-{number}": head for number, head in enumerate(heads)}
     ids = [row.case_id for row in load_scheme(layout).rows]
-    kinds: dict[str, Callable[[str], bool]] = {"hssayeni": has_ich, "cq500-negative": lambda _: False}
-    ill = kinds.get(layout, lambda _: True)
-    waiting = {True: [head for head in heads if head.has_ich], False: [head for head in heads if not head.has_ich]}
-    return {case_id: waiting[ill(case_id)].pop(0) for case_id in ids if waiting[ill(case_id)]}
+    ill = {case_id: has_ich(case_id) if layout == "hssayeni" else layout != "cq500-negative" for case_id in ids}
+    waiting = {kind: [head for head in heads if head.has_ich is kind] for kind in (True, False)}
+    return {case_id: waiting[ill[case_id]].pop(0) for case_id in ids if waiting[ill[case_id]]}
 
 
 def _named(asked: Asked) -> Path:

@@ -84,7 +84,7 @@ def window_rows(scan: Scanned, slices: Sequence[int] | None = None) -> list[list
 
 
 def _head_row(head: PlannedHead, scan: Scanned) -> list[Pixels]:
-    k = _fullest(scan)
+    k = fullest(scan)
     row = [tile(scan, k, window) for window in WINDOWS]
     for words, one in zip((head.case_id, f"site {head.site}", f"slice {k}"), row, strict=True):
         write_on(one, words)
@@ -94,8 +94,8 @@ def _head_row(head: PlannedHead, scan: Scanned) -> list[Pixels]:
 def scanned(head: PlannedHead) -> Scanned:
     """Return CT and reference of a planned head: from the cache where it lies there, else drawn."""
     dataset = head.case_id.rsplit("-", 1)[0]
-    folder = library.default_folder(dataset)
-    if not library.missing([head], folder):
+    folder = library.default_folder(dataset) if dataset in RECIPES else Path()
+    if dataset in RECIPES and not library.missing([head], folder):
         ct = read_ct(folder / "ct" / f"{head.case_id}.nii.gz")
         mask = open_mask(folder / "masks" / f"{head.case_id}.nii.gz").voxels()
         return _scanned(head.case_id, ct.hu, mask, ct.geometry.spacing_mm, ct.geometry.matrix)
@@ -114,7 +114,7 @@ def slices_shown(scan: Scanned, count: int = SLICES) -> list[int]:
     return sorted({int(k) for k in np.rint(np.linspace(low, high, min(count, depth)))})
 
 
-def tile(scan: Scanned, k: int, window: str, size: int = TILE) -> Pixels:
+def tile(scan: Scanned, k: int, window: str, size: int = TILE, *, outlined: bool = True) -> Pixels:
     """Return one slice as a radiologist sees it (front up, the patient's right on the left), the mask outlined."""
     level, width = WINDOWS[window]
     grey = np.clip((scan.hu[:, :, k].astype(np.float64) - (level - width / 2)) / width * 255.0, 0, 255)
@@ -129,7 +129,8 @@ def tile(scan: Scanned, k: int, window: str, size: int = TILE) -> Pixels:
     shown = np.rint(zoom(grey.T, scale[::-1], order=1)).clip(0, 255).astype(np.uint8)
     inside = zoom(mask.T.astype(np.float64), scale[::-1], order=1) >= 0.5
     pixels = np.repeat(shown[:, :, None], 3, axis=2)
-    pixels[inside & ~binary_erosion(inside)] = OUTLINE
+    if outlined:
+        pixels[inside & ~binary_erosion(inside)] = OUTLINE
     return pixels
 
 
@@ -175,7 +176,7 @@ def _scanned(
     return Scanned(case_id=case_id, hu=hu, mask=mask, spacing_mm=spacing_mm, signs=(x, y, z))
 
 
-def _fullest(scan: Scanned) -> int:
+def fullest(scan: Scanned) -> int:
     """Return the slice with the most blood, or one a little above the middle of a healthy head."""
     area = scan.mask.sum(axis=(0, 1))
     return int(area.argmax()) if area.any() else int(scan.hu.shape[2] * 0.55)

@@ -24,7 +24,7 @@ def listing() -> str:
     for name in DATASETS:
         about = card(name)
         ich = "–" if about.with_ich is None else str(about.with_ich)
-        rows.append((name, str(about.cases), ich, about.official_scheme or "–", _where(name) or "no"))
+        rows.append((name, str(about.cases or "any"), ich, about.official_scheme or "–", _where(name) or "no"))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*lines, "", "ich-bench datasets ID says how to get one, what it holds and what to beware of."])
@@ -42,7 +42,7 @@ def one(dataset: str) -> str:
     lines = [
         f"{about.id}  {about.title}",
         "",
-        f"cases      {about.cases}{ich}",
+        f"cases      {about.cases or 'as many as asked for'}{ich}",
         f"folds      {', '.join(about.schemes) or '–'}"
         + (f" (official: {about.official_scheme})" if about.schemes else ""),
         f"here       {_where(dataset) or 'no; see access'}",
