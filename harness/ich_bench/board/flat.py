@@ -127,7 +127,7 @@ def as_dict(board: Board | Overview, rows: Sequence[Row] | None = None, *, with_
         told: dict[str, Any] = plain(dataclasses.replace(board, boards=()))
         return told | {"boards": [as_dict(one, with_pairs=with_pairs) for one in board.boards]}
     kept = board if rows is None else dataclasses.replace(board, rows=tuple(rows))
-    made: dict[str, Any] = plain(kept)
+    made: dict[str, Any] = plain(kept if with_pairs else dataclasses.replace(kept, pairs={}))
     if not with_pairs:
         made.pop("pairs")
     return made
@@ -135,6 +135,10 @@ def as_dict(board: Board | Overview, rows: Sequence[Row] | None = None, *, with_
 
 def plain(value: Any) -> Any:
     """Return plain values: dataclasses as objects, arrays as lists, (cohort, metric) as "cohort/metric"."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None if math.isnan(value) else f"{value}"
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, Submission):
         return plain(value.manifest)
     if dataclasses.is_dataclass(value):
@@ -149,9 +153,7 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     if isinstance(value, Path):
         return value.name
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else f"{value}"
-    return value
+    raise TypeError(f"no plain value of {type(value).__name__}")
 
 
 def _cell(value: Any) -> Any:

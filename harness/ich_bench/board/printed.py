@@ -13,7 +13,7 @@ BADGE = "reported: as published, never tested or ranked against measured rows"
 
 
 def reported(board: Board, cohort: str | None = None, metric: str | None = None) -> Iterator[Section]:
-    """Yield the published numbers, grouped by source and protocol; those with a value on a cohort where one is named."""
+    """Yield the published numbers by source and protocol; those with a value on a cohort where one is named."""
     chosen = [row for row in board.reported if _fits(row, cohort, metric)]
     groups: dict[tuple[str, str, str], list[ReportedRow]] = {}
     for row in chosen:

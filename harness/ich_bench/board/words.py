@@ -86,7 +86,7 @@ def notes(board: Board) -> Iterator[str]:
     if board.ranked > 1 and board.with_ich:
         yield (
             "Ranks: 1 + the methods significantly better in mean dice on ich (paired sign-flip test, step-down max-T "
-            f"over all {board.ranked * (board.ranked - 1) // 2} pairs of {board.ranked} methods, "
+            f"over all pairs of {board.ranked} methods, "
             f"{board.draws:,} sign vectors, seed {board.seed}). Brackets: the ranks that the data do not exclude."
         )
     unranked = [row for row in measured if not row.ranked]
