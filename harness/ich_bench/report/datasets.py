@@ -9,7 +9,8 @@ import numpy as np
 
 from ich_bench.board.model import Board
 from ich_bench.cases import SUBTYPES
-from ich_bench.datasets import DATASETS, card
+from ich_bench.datasets import DATASETS, card, expected
+from ich_bench.datasets.found import ExpectedCase
 from ich_bench.places import config_folder
 from ich_bench.report.tables import BLANK, Row, Table
 from ich_bench.tables.composition import known_facts
@@ -27,7 +28,7 @@ def prepared() -> tuple[str, ...]:
 def datasets_table(boards: Sequence[Board]) -> Table:
     """Return a column a dataset: those reported on, then others that are prepared here; unknown is a dash.
 
-    What `prepare` found comes first, then what the score files say, then the card.
+    What the score files say comes first, then what `prepare` found, then the card.
     """
     scored = {board.dataset: board for board in boards}
     names = [*scored, *(name for name in prepared() if name not in scored)]
@@ -68,18 +69,43 @@ def _facts(dataset: str, board: Board | None) -> Sequence[Facts]:
         for at, case_id in enumerate(held.cases):
             known = {name: _known(values[at]) for name, values in held.facts.items()}
             found[case_id] = {"has_ich": bool(held.has_ich[at]), **known, "lesion_ml": known.get("volume_ref_ml")}
+    stated = expected(dataset)[1]
+    drawn = _drawn_slices(dataset)
     for case_id, fact in known_facts(dataset).items():
-        one = found.setdefault(case_id, {})
-        shape, spacing = fact.get("shape"), fact.get("spacing_mm")
-        more = {"has_ich": fact.get("has_ich"), "spacing_z_mm": fact.get("spacing_z_mm"),
-                "lesion_ml": fact.get("lesion_ml"), "slices_positive": fact.get("slices_positive"),
-                "slices": shape[2] if shape else None, "spacing_x_mm": spacing[0] if spacing else None,
-                **(fact.get("subtypes") or {})}  # fmt: skip
-        one.update({name: value for name, value in more.items() if value is not None})
+        one, said = found.setdefault(case_id, {}), stated.get(case_id, ExpectedCase())
+        shape, spacing = fact.get("shape") or said.shape, fact.get("spacing_mm") or said.spacing_mm
+        more = {
+            "has_ich": fact.get("has_ich"),
+            "spacing_z_mm": fact.get("spacing_z_mm"),
+            "lesion_ml": fact.get("lesion_ml"),
+            "slices_positive": fact.get("slices_positive", drawn.get(case_id)),
+            "slices": shape[2] if shape else None,
+            "spacing_x_mm": spacing[0] if spacing else None,
+            **(fact.get("subtypes") or said.subtypes or {}),
+        }
+        one.update({name: value for name, value in more.items() if one.get(name) is None})
     about = card(dataset)
     if not found:
         return [{} for _ in range(about.cases)]
     return list(found.values())
+
+
+def _drawn_slices(dataset: str) -> dict[str, int]:
+    """Return the slices with hemorrhage of each drawn head that already lies on this machine; nothing is drawn."""
+    if not dataset.startswith(DRAWN):
+        return {}
+    import csv
+
+    from ich_bench.phantom.library import default_folder
+
+    count: dict[str, int] = {}
+    try:
+        with (default_folder(dataset) / "slices.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                count[row["case_id"]] = count.get(row["case_id"], 0) + (float(row["reference_mm2"]) > 0)
+    except (OSError, ValueError, KeyError):
+        return {}
+    return count
 
 
 def _known(value: float) -> float | None:

@@ -41,9 +41,9 @@ def dice_by_subtype(board: Board, names: Mapping[str, str]) -> Picture | None:
             f"Dice of each volume with ICH of {board.dataset}, by subtype (after Spahr 2023, Figure 3). Number of "
             f"volumes: {counts}"
             + (". The subtypes of this dataset are not known here" if unknown else "; a volume may hold several")
-            + ". Methods from the fewest labels to the most, coloured by supervision. Grey line: mean; black line: "
-            f"median; box: quartiles, whiskers up to 1.5 times their distance; no box below n = {LEAST_FOR_A_BOX}. "
-            "ε = 1 voxel."
+            + ". Methods from the fewest labels to the most, coloured by supervision. Grey line: mean; black line "
+            "(white on a dark page): median; box: quartiles, whiskers up to 1.5 times their distance; no box below "
+            f"n = {LEAST_FOR_A_BOX}. ε = 1 voxel."
         ),
         alt=f"Box plots of Dice on {board.dataset} for {len(rows)} methods in {len(groups)} groups. {medians}",
     )
@@ -179,7 +179,7 @@ def ranks(board: Board, names: Mapping[str, str]) -> Picture | None:
             )
     for one in board.reported:
         printed = one.metrics.get("dice")
-        if one.cohort == "ich" and printed is not None and printed.value is not None:
+        if one.same_protocol and one.cohort == "ich" and printed is not None and printed.value is not None:
             name = short(f"{one.method}, {one.source}")
             places.append(Place(label=Label(slug="", name=name), kind="reported", mean=printed.value))
     if all(math.isnan(place.mean) for place in places):
@@ -200,7 +200,7 @@ def ranks(board: Board, names: Mapping[str, str]) -> Picture | None:
             + (". " * (ranked == 0))
             + ("Shaded: above the noise ceiling, within reader noise. " * (not math.isnan(board.ceiling)))
             + ("Bars: rows for orientation, never ranked. " * ({"calibration", "ceiling"} & kinds != set()))
-            + ("Hollow: published numbers under their own protocols, never ranked." * ("reported" in kinds))
+            + ("Hollow: published numbers of a like protocol, never ranked." * ("reported" in kinds))
         ).strip(),
         alt=f"Mean Dice: {said}{' and more' if len(places) > 12 else ''}.",
     )

@@ -18,6 +18,7 @@ _BETTER = ("#123f78", "#3f7fc4", "#a5cbed")
 _WORSE = ("#8a3c04", "#d9781d", "#f6c795")
 _SAME, _DIAGONAL = "#e8e6e1", "#ffffff00"
 SIDE_BY_SIDE_UP_TO = 16  # methods; more need a picture a map
+_FOUR_ABREAST_UP_TO = 3
 _PRINTED_UP_TO = 12
 
 
@@ -33,11 +34,14 @@ class PMap:
 def p_maps(maps: Sequence[PMap], methods: Sequence[Label]) -> Any:
     """Return the maps, two abreast (one below the other for many methods); p is printed where there is room."""
     count = len(methods)
-    across = 2 if count <= SIDE_BY_SIDE_UP_TO and len(maps) > 1 else 1
+    across = 1 if count > SIDE_BY_SIDE_UP_TO else 2 if count > _FOUR_ABREAST_UP_TO else 4
+    across = min(across, len(maps))
     lines = -(-len(maps) // across)
-    side = min(0.42, (WIDTH_IN - 2.4) / across / max(count, 1))
+    names = 0.5 + 0.06 * max(len(label.name) for label in methods)
+    side = min(0.42, (WIDTH_IN - names - 0.2 * across) / across / max(count, 1))
+    wide = min(WIDTH_IN, max(4.8, names + across * (count * side + 0.25)))
     with drawing():
-        figure = new_figure(WIDTH_IN, lines * (count * side + 0.55) + 0.45)
+        figure = new_figure(wide, lines * (count * side + 0.55) + 0.45)
         axes = figure.subplots(lines, across, squeeze=False)
         for number, (axis, one) in enumerate(zip(axes.flat, maps, strict=False)):
             _p_map(axis, one, methods, names=number % across == 0)

@@ -37,6 +37,11 @@ def level_text(supervision: str) -> str:
     return {"": "not declared", "none": "no training"}.get(supervision, printable(supervision))
 
 
+def declared(row: Row) -> str:
+    """Return a row's level of supervision, "" where nobody stated it: "supervised" without any labels is a default."""
+    return "" if row.supervision == "supervised" and not row.labels else row.supervision
+
+
 def full_names(rows: Sequence[Row]) -> dict[str, str]:
     """Return the name of each row by slug: the method's, with the slug beside it where two rows share one."""
     count = Counter(row.method or row.slug for row in rows)
@@ -49,7 +54,7 @@ def full_names(rows: Sequence[Row]) -> dict[str, str]:
 def labels(rows: Sequence[Row], names: dict[str, str] | None = None) -> tuple[Label, ...]:
     """Return a label a row, in the order given; strangers' names are made harmless and cut in the middle."""
     names = full_names(rows) if names is None else names
-    return tuple(Label(slug=row.slug, name=short(names[row.slug]), supervision=row.supervision) for row in rows)
+    return tuple(Label(slug=row.slug, name=short(names[row.slug]), supervision=declared(row)) for row in rows)
 
 
 def short(name: str, longest: int = LONGEST) -> str:
@@ -63,4 +68,4 @@ def short(name: str, longest: int = LONGEST) -> str:
 
 def by_supervision(rows: Sequence[Row]) -> tuple[Row, ...]:
     """Return the rows from the fewest labels to the most, within a level as they stand."""
-    return tuple(sorted(rows, key=lambda row: supervision_order(row.supervision)))
+    return tuple(sorted(rows, key=lambda row: supervision_order(declared(row))))

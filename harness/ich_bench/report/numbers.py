@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from ich_bench.board import sections
 from ich_bench.board import wording as say
 from ich_bench.board.model import Board, Pairs, Row
-from ich_bench.report.labelled import by_supervision
+from ich_bench.report.labelled import by_supervision, declared
 from ich_bench.report.tables import BLANK, Table
 from ich_bench.report.tables import Row as Line
-from ich_bench.submissions.model import LABELS, ReportedRow
+from ich_bench.submissions.model import LABELS
 
 OVERLAP = ("dice", "precision", "recall")
 MOST_PAIRS = 66  # pairs of twelve methods; a longer list is not read
@@ -48,17 +48,6 @@ def overlap(board: Board, names: Mapping[str, str]) -> Table:
         )
         for row in (*by_supervision(board.measured), *(row for row in board.rows if row.kind != "measured"))
     ]
-    lines += [
-        Line(
-            name=f"{one.method} ({one.source})",
-            badges=("reported",),
-            quiet=True,
-            cells=tuple(one.metrics[metric].text if one.cohort == cohort and metric in one.metrics else BLANK
-                        for cohort, metric in columns),
-        )
-        for one in board.reported
-        if one.cohort in cohorts and any(metric in one.metrics for metric in OVERLAP)
-    ]  # fmt: skip
     counted = {"ich": f"ich: {int(board.scores.has_ich.sum())} volumes with hemorrhage",
                "all": f"all: {len(board.scores.cases)} volumes"}  # fmt: skip
     return Table(
@@ -67,12 +56,39 @@ def overlap(board: Board, names: Mapping[str, str]) -> Table:
         caption=(
             f"Mean ± SD over volumes (ε = 1 voxel), each volume once, pooled over the test folds of {board.scheme}; "
             f"{'; '.join(counted[cohort] for cohort in cohorts)}. Methods from the fewest labels to the most, as in "
-            "Spahr 2023, Table 3. Bold: the highest mean of a measured method, which is no test. Reported rows are "
-            "quoted as published, under their own protocol."
+            "Spahr 2023, Table 3. Bold: the highest mean of a measured method, which is no test."
         ),
         header=("method", *(f"{metric}, {cohort}" for cohort, metric in columns)),
         rows=tuple(lines),
     )
+
+
+def published_overlap(board: Board) -> Table | None:
+    """Return the published overlap metrics, a line a method and source; None where none could be taken over."""
+    cohorts = ("ich", "all")
+    lines: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for one in board.reported:
+        for metric in OVERLAP:
+            if one.cohort in cohorts and metric in one.metrics and one.metrics[metric].value is not None:
+                cells = lines.setdefault((one.method, one.source), {})
+                cells.setdefault((one.cohort, metric), one.metrics[metric].text)
+    columns = [(cohort, metric) for cohort in cohorts for metric in OVERLAP]
+    columns = [column for column in columns if any(column in cells for cells in lines.values())]
+    if not columns:
+        return None
+    return Table(
+        name=f"{_slug(board)}-published-overlap",
+        title=f"Published overlap on {board.dataset}",
+        caption="As printed, in per cent or as fractions, each under its own protocol (which, and with what caveats, stands under Published "
+        "numbers). Never ranked, never tested against measured rows.",
+        header=("method", *(f"{metric}, {cohort}" for cohort, metric in columns), "source"),
+        rows=tuple(
+            Line(name=method, badges=("reported",), quiet=True,
+                 cells=(*(cells.get(column, BLANK) for column in columns), source))
+            for (method, source), cells in lines.items()
+        ),
+        words=frozenset({len(columns)}),
+    )  # fmt: skip
 
 
 def _best(board: Board, cohort: str, metric: str) -> frozenset[str]:
@@ -147,19 +163,13 @@ def pairs(board: Board, found: Pairs, names: Mapping[str, str]) -> Table:
     )
 
 
-def labels_needed(rows: Sequence[Row], names: Mapping[str, str], reported: Sequence[ReportedRow] = ()) -> Table:
-    """Return Spahr 2023, Table 2: which labels each method needs, from its manifest; a published row's level alone."""
+def labels_needed(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
+    """Return Spahr 2023, Table 2: which labels each method needs, from its manifest."""
     used = [label for label in LABELS if any(label in row.labels for row in rows)] or ["voxel"]
     lines = []
     for row in by_supervision([row for row in rows if row.kind == "measured"]):
         ticks = ["✓" if label in row.labels else "" if row.labels else BLANK for label in used]
-        lines.append(Line(name=names[row.slug], cells=(row.supervision or BLANK, *ticks, row.regime or BLANK)))
-    seen = dict.fromkeys((one.method, one.source.split(",")[0], one.supervision) for one in reported)
-    lines += [
-        Line(name=f"{method} ({source})", badges=("reported",), quiet=True,
-             cells=(supervision or BLANK, *(BLANK for _ in used), BLANK))
-        for method, source, supervision in seen
-    ]  # fmt: skip
+        lines.append(Line(name=names[row.slug], cells=(declared(row) or BLANK, *ticks, row.regime or BLANK)))
     meant = "; ".join(f"{label}: {LABELS[label]}" for label in used)
     return Table(
         name="labels-needed",

@@ -30,22 +30,21 @@ nav ul{list-style:none;padding:0;margin:1rem 0;display:flex;flex-wrap:wrap;gap:.
 nav ul ul{margin:.1rem 0 .5rem;flex-basis:100%}
 nav li.board{flex-basis:100%}
 figure{margin:1.25rem 0 1.75rem}
-figcaption,caption{font-size:.86rem;line-height:1.45;color:var(--muted);text-align:left}
+figcaption{font-size:.86rem;line-height:1.45;color:var(--muted);text-align:left}
 figcaption{margin-top:.5rem;max-width:52rem}
 .label{color:var(--ink);font-weight:600}
 .picture{overflow-x:auto}
 .picture svg{display:block;width:100%;max-width:calc(var(--natural)*1.35);min-width:min(calc(var(--natural)*.78),36rem);
 height:auto}
-.table{overflow-x:auto;margin:1.25rem 0 1.75rem}
+.scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
-caption{caption-side:bottom;padding-top:.5rem;max-width:52rem;white-space:normal}
 th,td{padding:.32rem .7rem;text-align:right;vertical-align:baseline;border-bottom:1px solid var(--rule)}
 thead th{border-bottom:1.5px solid var(--ink);font-weight:600;vertical-align:bottom}
 td{white-space:nowrap}
 th[scope=row],thead th:first-child,.words{text-align:left}
 th[scope=row]{font-weight:500;overflow-wrap:anywhere;min-width:9rem;max-width:22rem;position:sticky;left:0;
 background:var(--paper)}
-td.words{white-space:normal;min-width:6rem;max-width:30rem;overflow-wrap:anywhere}
+td.words{white-space:normal;min-width:8rem;max-width:30rem;overflow-wrap:anywhere}
 tr.quiet th,tr.quiet td{color:var(--muted)}
 .badge{display:inline-block;font-size:.72rem;font-weight:500;color:var(--muted);border:1px solid var(--muted);
 border-radius:.6rem;padding:0 .4rem;white-space:nowrap}
@@ -54,9 +53,10 @@ footer{color:var(--muted);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 th[scope=row]{min-width:7rem;max-width:9.5rem}}
 @media print{html{color-scheme:light}body{font-size:9.5pt}main,header,footer,nav{max-width:none;padding:0}
 h2{break-before:page;border:0}h2.first{break-before:auto}h2,h3{break-after:avoid}
-.picture,.table{overflow:visible}.picture svg{min-width:0;max-width:100%;max-height:235mm}
-figure,tr{break-inside:avoid}table{font-size:7.6pt;width:auto}th,td{padding:.2rem .35rem}
-td{white-space:normal}th[scope=row]{position:static;min-width:0}thead{display:table-header-group}.skip,nav{display:none}
+.picture,.scroll{overflow:visible}.picture svg{min-width:0;max-width:100%;max-height:235mm}
+figure:not(.table),tr{break-inside:avoid}figure.table figcaption{break-before:avoid}
+table{font-size:7.2pt;width:auto}th,td{padding:.2rem .35rem}
+td.words{white-space:normal;min-width:0}th[scope=row]{position:static;min-width:0}thead{display:table-header-group}.skip,nav{display:none}
 a{color:inherit;text-decoration:none}}
 @page{size:A4;margin:14mm}
 """

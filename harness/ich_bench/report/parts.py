@@ -28,15 +28,15 @@ class Part:
 def parts_of(boards: Sequence[Board], version: str) -> tuple[Part, ...]:
     """Return the whole report: datasets and labels first, then board by board."""
     rows = {row.slug: row for board in boards for row in board.rows}
-    reported = [one for board in boards for one in board.reported]
     names = full_names(list(rows.values()))
+    methods = [row for row in rows.values() if row.kind == "measured"]
     made = [
         Part(name="part-datasets", title="Datasets", level=2, blocks=(datasets_table(boards),)),
         Part(
             name="part-labels",
             title="Labels needed",
             level=2,
-            blocks=(numbers.labels_needed(list(rows.values()), names, reported),),
+            blocks=(numbers.labels_needed(methods, names) if methods else "No measured method here has a manifest.",),
         ),
     ]
     for board in boards:
@@ -60,7 +60,7 @@ def _board(board: Board, names: Mapping[str, str], version: str) -> Iterator[Par
         yield from part("provenance", "Provenance", numbers.provenance(board, version), *_warnings(board, names))
         return
     why_no_dice = "This dataset holds no volume with hemorrhage: there is no Dice on ich." if no_ich else ""
-    yield from part("overlap", "Overlap", numbers.overlap(board, names))
+    yield from part("overlap", "Overlap", numbers.overlap(board, names), numbers.published_overlap(board))
     yield from part("ranks", "Ranks", drawn.ranks(board, names), numbers.standings(board, names), _banner(board))
     yield from part("subtypes", "Dice by subtype", drawn.dice_by_subtype(board, names),
                     *numbers.beside(board, names, ("strata",)),

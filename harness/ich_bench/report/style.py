@@ -21,7 +21,7 @@ ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "muted": ("#5f6670", "#a3abb5"),
         "rule": ("#d5d9de", "#3a4149"),
         "band": ("#eef1f4", "#242a31"),
-        "mean": ("#8b929b", "#c3c8ce"),
+        "mean": ("#8b929b", "#7b838d"),
         "none": ("#7c8490", "#9aa3ad"),
         "unsupervised": ("#8a6d4f", "#c4a482"),
         "weakly-supervised": ("#5ba9dd", "#8fcdf5"),

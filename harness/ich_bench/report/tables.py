@@ -56,9 +56,11 @@ def html(table: Table, number: int | None = None) -> str:
         quiet = ' class="quiet"' if row.quiet else ""
         lines.append(f'<tr{quiet}><th scope="row">{_text(row.name)}{badges}</th>{"".join(cells)}</tr>')
     return (
-        f'<div class="table" id="{table.name}" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>'
-        f'<caption><span class="label">{label}{_text(table.title)}.</span> {_text(table.caption)}</caption>'
+        f'<figure class="table" id="{table.name}"><div class="scroll" tabindex="0" role="region" '
+        f'aria-labelledby="{table.name}-caption"><table aria-labelledby="{table.name}-caption">'
         f"<thead><tr>{''.join(heads)}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
+        f'<figcaption id="{table.name}-caption"><span class="label">{label}{_text(table.title)}.</span> '
+        f"{_text(table.caption)}</figcaption></figure>"
     )
 
 

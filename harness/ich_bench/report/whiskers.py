@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ich_bench.report.labelled import Label, level_text
-from ich_bench.report.style import SMALL_POINT, WIDTH_IN, colour, drawing, new_figure
+from ich_bench.report.style import SMALL_POINT, WIDTH_IN, colour, drawing, new_figure, supervision_order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ def _levels(figure: Any, labels: Sequence[Label]) -> None:
     """Print which colour and marker is which level of supervision, where there is more than one."""
     from matplotlib.lines import Line2D
 
-    found = dict.fromkeys((one.supervision, one.role, one.marker) for one in labels)
+    several = {(supervision_order(one.supervision), one.supervision, one.role, one.marker) for one in labels}
+    found = [level for _, *level in sorted(several)]
     if len(found) < 2:
         return
     handles = [
