@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from ich_bench.cases import SUBTYPES
 from ich_bench.errors import UsageError
-from ich_bench.phantom.chance import normals
+from ich_bench.phantom.anatomy import draw_anatomy, shell
+from ich_bench.phantom.chance import normal, normals, uniform
 from ich_bench.phantom.draw import draw
 from ich_bench.phantom.head import Head
+from ich_bench.phantom.parameters import PARAMETERS
 from ich_bench.phantom.scanner import Scan, draw_scan
 
 
@@ -32,10 +36,12 @@ def test_each_subtype_is_drawn_flagged_and_lies_inside_the_cavity(subtype: str) 
     assert one.subtypes == {name: name == subtype for name in SUBTYPES}
     assert one.has_ich
     assert np.array_equal(one.reference, one.subtype_masks[subtype])
-    assert not (one.reference & ~one.cavity).any()
+    assert one.truth.any()
+    assert np.array_equal(one.truth, one.truth_masks[subtype])
+    assert not (one.truth & ~one.cavity).any()
     slices = one.slice_subtypes[subtype]
     assert [k for k in range(26) if slices[k]] == sorted(set(np.nonzero(one.reference)[2]))
-    assert 0.1 < volume_ml(one, one.reference) < 120
+    assert 0.1 < volume_ml(one, one.reference) < 170
 
 
 def test_a_healthy_head_has_an_empty_reference_and_no_flag() -> None:
@@ -62,32 +68,70 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_head() -> N
 
 
 def test_chance_does_not_depend_on_the_stream_that_numpy_may_change() -> None:
-    # normals come from uniforms: ndtri of the first three draws of PCG64(0): 0.6370, 0.2698, 0.0410
-    drawn = normals(np.random.Generator(np.random.PCG64(0)), (3,))
-    assert np.allclose(drawn, [0.3503, -0.6135, -1.7395], atol=1e-3)
+    # PCG64(0) gives 0xa3134dbb... first: its upper 53 bits over 2**53 are 0.63696
+    first, second = (int(number) for number in np.random.PCG64(0).random_raw(2))
+    assert uniform(np.random.Generator(np.random.PCG64(0))) == (first >> 11) / 2**53 == pytest.approx(0.63696, abs=1e-5)
+    quarters = [sum((number >> shift) & 0xFFFF for shift in (0, 16, 32, 48)) for number in (first, second)]
+    sd = (4 * (65536**2 - 1) / 12) ** 0.5  # of the sum of four whole numbers from 0 to 65535
+    drawn = normals(np.random.Generator(np.random.PCG64(0)), (2,))
+    assert np.allclose(drawn, [(total - 131070) / sd for total in quarters], rtol=1e-12)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_tissues_lie_in_the_usual_ranges(seed: int) -> None:
-    one = head((), seed=seed)
-    hu = one.hu.astype(float)
+def test_a_normal_draw_is_the_inverse_normal_distribution_of_a_uniform_one() -> None:
+    for seed in range(50):  # to the 1e-7 of AS 241, within 2.5 standard deviations
+        share = uniform(np.random.Generator(np.random.PCG64(seed)))
+        drawn = normal(np.random.Generator(np.random.PCG64(seed)), 10.0, 2.0)
+        assert drawn == pytest.approx(10 + 2 * float(np.clip(ndtri(share), -2.5, 2.5)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("site", "padding"), [("a", (-3024, -1024)), ("b", (-1024,)), ("c", (-2048,)), ("d", (-1024, -2000))]
+)
+def test_each_site_pads_outside_the_field_of_view_as_its_dataset_does(site: str, padding: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    one = draw("one", rng, site=site, bleeds=(), shape=(64, 64, 8))
     assert one.hu.dtype == np.int16
-    assert hu.min() == -1024
-    assert 27 <= np.median(hu[one.cavity]) <= 36  # brain mix: 29-32 on a real head
-    assert 1000 <= np.percentile(hu[hu > 300], 90) <= 1700  # tables of the skull
-    assert 1150 <= volume_ml(one, one.cavity) <= 1800  # intracranial volume of adults
-    middle = one.cavity.copy()
-    middle[:, :, :15] = False
-    assert (hu[middle] < 15).sum() > 50  # ventricles and sulci: fluid is near 8 HU
-    corner = hu[:2, :2]
-    assert (corner == -1024).all()  # outside the round field of view
+    assert one.facts.padding_hu in padding
+    assert (one.hu[:2, :2] == one.facts.padding_hu).all()
+    assert one.hu[32, 32].min() > -200
+    assert (one.facts.site, one.facts.spacing_mm) == (site, one.geometry.spacing_mm)
+    assert one.hu.shape == one.geometry.shape == (64, 64, 8)
 
 
 def test_blood_is_brighter_than_brain_when_fresh_and_not_when_old() -> None:
     fresh, old = head(("iph",), hu=65.0), head(("iph",), hu=20.0)
-    assert np.array_equal(fresh.reference, old.reference)
-    assert 55 < fresh.hu[fresh.reference].mean() < 72
-    assert 14 < old.hu[old.reference].mean() < 32
+    assert np.array_equal(fresh.truth, old.truth)
+    more = fresh.hu[fresh.truth].astype(float) - old.hu[fresh.truth]
+    assert 20 < more.mean() < 45  # 65 - 20, less what the edge mixes, at 2.4 mm
+    assert fresh.hu[fresh.truth].mean() > np.median(fresh.hu[fresh.cavity]) + 12
+
+
+def test_all_that_looks_like_blood_is_in_no_mask_and_in_the_facts() -> None:
+    always = {name: 1.0 for name in vars(PARAMETERS.mimics) if name.endswith("_share")}
+    always |= {"craniectomy_share": 0.0, "craniotomy_share": 0.0}
+    parameters = replace(PARAMETERS, mimics=replace(PARAMETERS.mimics, **always))
+    none = replace(PARAMETERS, mimics=replace(PARAMETERS.mimics, **dict.fromkeys(always, 0.0)))
+    full, empty = (
+        draw("one", np.random.default_rng(1), site="c", bleeds=(), shape=(64, 64, 26), parameters=each)
+        for each in (parameters, none)
+    )
+    named = {"pineal", "choroid", "falx", "tumour", "infarct", "stain", "shunt", "cavum", "dense_sinus", "motion"}
+    assert named <= set(full.facts.mimics)
+    assert empty.facts.mimics == ()
+    assert not full.reference.any()
+    assert not full.truth.any()
+
+
+def test_a_bone_flap_leaves_a_gap_in_the_vault() -> None:
+    always = replace(PARAMETERS, mimics=replace(PARAMETERS.mimics, craniectomy_share=1.0))
+    rng = np.random.default_rng(1)
+    missing = draw_anatomy(rng, "c", always)
+    whole = replace(missing, craniectomy=None)
+    assert missing.craniectomy is not None
+    x, y, z = (np.array([part]) for part in missing.craniectomy[:3])
+    assert shell(missing, x, y, z).bone_mm[0] < -1
+    assert shell(whole, x, y, z).bone_mm[0] > 1.5
+    assert shell(missing, -x, y, z).bone_mm[0] == shell(whole, -x, y, z).bone_mm[0]
 
 
 def test_blood_in_the_ventricles_sinks_to_the_back() -> None:
@@ -114,13 +158,26 @@ def test_a_gantry_tilt_shears_the_affine_and_volume_is_the_determinant() -> None
 
 
 def test_scans_differ_in_spacing_thickness_and_tilt() -> None:
-    scans = [draw_scan(np.random.default_rng(seed)) for seed in range(40)]
-    assert len({scan.spacing_mm[0] for scan in scans}) > 35
+    scans = [draw_scan(np.random.default_rng(seed), site="a") for seed in range(60)]
+    assert len({scan.spacing_mm[0] for scan in scans}) > 55
     thick = [scan.spacing_mm[2] for scan in scans]
-    assert thick.count(5.0) > 20
-    assert min(thick) < 4.5
-    assert 5 < sum(scan.tilt_deg > 0 for scan in scans) < 25
-    assert all(24 <= scan.shape[2] <= 46 for scan in scans)
+    assert 40 <= thick.count(1.25) <= 58  # 82 % of 60 are 49
+    assert set(thick) == {1.25, 3.0, 5.0}
+    assert 27 <= sum(scan.tilt_deg > 0 for scan in scans) <= 48  # 63 % of 60 are 38
+    assert max(scan.tilt_deg for scan in scans) <= 24
+    assert all(scan.shape[2] * scan.spacing_mm[2] == pytest.approx(134, abs=2.6) for scan in scans)
+
+
+@pytest.mark.parametrize("site", ["b", "c"])
+def test_other_sites_scan_thick_and_without_a_tilted_gantry(site: str) -> None:
+    scans = [draw_scan(np.random.default_rng(seed), site=site) for seed in range(40)]
+    assert all(scan.tilt_deg == 0 for scan in scans)
+    assert all(4.4 <= scan.spacing_mm[2] <= 5.5 for scan in scans)
+
+
+def test_an_unknown_site_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"'e' is no site.*a, b, c, d"):
+        draw("x", np.random.default_rng(0), site="e")
 
 
 def test_an_unknown_bleed_and_a_grid_that_shows_nothing_are_refused_in_words() -> None:

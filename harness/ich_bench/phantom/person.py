@@ -93,7 +93,7 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
         skull=skull,
         scalp_mm=between(rng, *parameters.skull.scalp_mm) * (0.6 if infant else 1.0),
         atrophy=atrophy,
-        ventricle=float((ventricle_ml / _VENTRICLE_ML) ** _VENTRICLE_POWER / size),
+        ventricle=float((ventricle_ml / _VENTRICLE_ML) ** _VENTRICLE_POWER),
         white_hu=white,
         grey_hu=float(np.clip(normal(rng, *tissue.grey_mean_sd), white + 6.5, white + 11.0)),
         csf_hu=normal(rng, *tissue.csf_mean_sd),
@@ -119,8 +119,8 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
 
 
 # How the ventricles' volume follows their width, fitted over drawn heads; held by a test.
-_VENTRICLE_ML = 19.0
-_VENTRICLE_POWER = 0.45
+_VENTRICLE_ML = 14.5
+_VENTRICLE_POWER = 0.57
 
 
 def _opening(rng: np.random.Generator) -> tuple[float, float, float, float]:
