@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scored import row, scores
 
 from ich_bench.board.model import Board
 from ich_bench.board.public import leaderboard
 from ich_bench.datasets import card
 from ich_bench.folds import load_scheme
 from ich_bench.runs import store
+from scored import row, scores
 
 HEALTHY_OF = {"hssayeni": 39, "phantom-mini": 4}
 ON_ICH_ONLY = ("hd95", "hd100", "assd", "rvd", "abs_rvd", "lesion_recall", "lesion_precision", "detected")
@@ -115,7 +115,7 @@ def board_of(
 
 
 def dice_like(rng: np.random.Generator, methods: int, cases: int, shifts: Sequence[float] = ()) -> np.ndarray:
-    """Return (cases, methods) Dice-like scores: a difficulty a case, noise a method, a shift a method; within 0 to 1."""
+    """Return (cases, methods) Dice-like scores: a difficulty a case, a shift a method, noise; in 0 to 1."""
     difficulty = rng.beta(5, 2, size=(cases, 1))
     noise = rng.normal(0, 0.05, size=(cases, methods))
     moved = np.asarray(shifts, dtype=np.float64) if len(shifts) else np.zeros(methods)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boards import board_of, cases_of, dice_like, healthy_of, write_run
 from scipy import stats
 
+from boards import board_of, cases_of, dice_like, healthy_of, write_run
 from ich_bench.board.model import PRIMARY, Board
 from ich_bench.board.pairs import pairwise
 from ich_bench.board.public import overview
@@ -31,7 +31,7 @@ def ranks(board: Board, cohort: str = "ich", metric: str = "dice") -> dict[str, 
 
 @pytest.fixture
 def five(tmp_path: Path) -> Board:
-    """b leads clearly; a, c, d are near each other; e is clearly last."""
+    """B leads clearly; a, c, d are near each other; e is clearly last."""
     scores = dice_like(np.random.default_rng(3), 5, 51, [0, 0.15, 0, 0, -0.2])
     return board_of(SEG, runs_of(tmp_path, SEG, scores))
 
@@ -171,7 +171,7 @@ def test_a_dataset_nobody_has_scored_explains_itself(tmp_path: Path) -> None:
 def test_unknown_names_list_the_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean hssayeni"):
         board_of("hsayeni", [])
-    with pytest.raises(UsageError, match="no metric 'dise'.*Did you mean dice"):
+    with pytest.raises(UsageError, match=r"no metric 'dise'.*Did you mean dice"):
         board_of(SEG, [], metrics=["dise"])
     with pytest.raises(UsageError, match="no fold scheme 'cv9'"):
         board_of(SEG, [], scheme="cv9")
@@ -199,9 +199,8 @@ def test_scores_made_in_different_ways_are_refused_and_named(
 
 
 def test_scores_of_two_profiles_are_refused_unless_one_is_named(tmp_path: Path) -> None:
-    from scored import row, scores
-
     from ich_bench.runs import store
+    from scored import row, scores
 
     native = write_run(tmp_path / "a", SEG, [0.5] * 51)
     plain = store.read_scores(native / "scores" / f"{SEG}.parquet")
@@ -293,10 +292,9 @@ def test_seeds_are_averaged_per_case_before_any_test(tmp_path: Path) -> None:
 
 
 def test_a_case_that_is_predicted_several_times_counts_once_with_its_mean(tmp_path: Path) -> None:
-    from scored import row, scores
-
     from ich_bench.folds import load_scheme
     from ich_bench.runs import store
+    from scored import row, scores
 
     scheme = load_scheme(HSS, "lf20")
     healthy = healthy_of(HSS)

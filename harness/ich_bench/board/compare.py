@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ich_bench import statistics as st
 from ich_bench.board.align import Scored, on_cases
 from ich_bench.board.build import measured_on, seed_of
+from ich_bench.board.comparison import CaseDifference, Comparison, PairTest
 from ich_bench.board.entries import Entry, case_order, check_together, entries
 from ich_bench.board.model import ALPHA, COHORTS, PRIMARY, Floats
 from ich_bench.board.pairs import DRAWS, judged, sign_of
@@ -22,72 +22,10 @@ from ich_bench.metrics.profiles import PROFILES
 from ich_bench.submissions.load import from_run, load_submissions
 from ich_bench.submissions.model import ScoreFile, Submission
 
+__all__ = ["CaseDifference", "Comparison", "PairTest", "compare", "find", "shared_datasets"]
+
 LARGEST = 5  # cases shown each way
 _BCA = 2  # the second number of the seed
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairTest:
-    """One metric on one cohort: the first method minus the second, in the metric's unit; rvd by its size.
-
-    `p` is the paired sign-flip test, the one that decides; the rest stands beside it. `share_first` is the share of
-    cases in which the first is better, ties counting half. `equivalence` is there for dice only. `verdict` is "first
-    better", "second better", "equivalent" (dice, within the margin declared for the dataset) or "not separated".
-    """
-
-    cohort: str
-    metric: str
-    n: int
-    mean_first: float
-    mean_second: float
-    difference: float
-    t_low: float
-    t_high: float
-    bca_low: float
-    bca_high: float
-    p: float
-    draws: int
-    exact: bool
-    wilcoxon_p: float
-    welch_p: float
-    d_z: float
-    rank_biserial: float
-    share_first: float
-    mdd: float
-    equivalence: st.Equivalence | None
-    verdict: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseDifference:
-    """A case on which the two differ much in dice."""
-
-    case_id: str
-    has_ich: bool
-    first: float
-    second: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Two rows on one dataset. `seeds` counts the training runs of each; `seed_sd` is the SD of their means (dice)."""
-
-    dataset: str
-    scheme: str
-    profile: str
-    suite: int
-    first: str
-    second: str
-    cases: int
-    seeds: tuple[int, int]
-    seed_sd: tuple[float, float]
-    tests: tuple[PairTest, ...]
-    largest: tuple[CaseDifference, ...]
-    notes: tuple[str, ...]
-
-    def test(self, cohort: str, metric: str) -> PairTest | None:
-        """Return the tests of a metric on a cohort, or None."""
-        return {(one.cohort, one.metric): one for one in self.tests}.get((cohort, metric))
 
 
 def compare(
@@ -252,11 +190,17 @@ def _tested(
         welch_p=st.welch(first, second).p,
         d_z=st.cohens_dz(differences),
         rank_biserial=st.matched_rank_biserial(differences),
-        share_first=float(((better > 0) + 0.5 * (better == 0)).mean()) if np.isfinite(better).all() else math.nan,
+        share_first=_share_first(better),
         mdd=st.minimal_detectable_difference(differences),
         equivalence=equivalence,
         verdict=_verdict(flip.p, sign * flip.mean_difference, equivalence),
     )
+
+
+def _share_first(better: Floats) -> float:
+    if not better.size or not np.isfinite(better).all():
+        return math.nan
+    return float(((better > 0) + 0.5 * (better == 0)).mean())
 
 
 def _verdict(p: float, merit: float, equivalence: st.Equivalence | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ich_bench.board import wording as say
-from ich_bench.board.compare import Comparison, PairTest
+from ich_bench.board.comparison import Comparison, PairTest
 from ich_bench.board.flat import plain, written
 from ich_bench.board.model import COHORTS, PRIMARY
 from ich_bench.board.sections import Section
@@ -52,7 +52,7 @@ def _sections(found: Comparison) -> Iterator[Section]:
         )
         yield Section(
             title=f"{cohort}: beside it",
-            header=("metric", "95 % (BCa)", "Wilcoxon", "Welch", "d_z", "r", "A better", "MDD"),
+            header=("metric", "95 % (BCa)", "Wilc.", "Welch", "d_z", "r", "A wins", "MDD"),
             rows=tuple(_beside(one) for one in tests),
         )
     yield Section(
@@ -156,8 +156,8 @@ def _legend(found: Comparison) -> Iterator[tuple[str, str]]:
     yield (
         "beside",
         (
-            "BCa: bootstrap interval. Wilcoxon: signed ranks. Welch: treats the volumes as independent samples, as the "
-            "papers do. d_z: difference over its SD. r: matched rank-biserial. A better: share of cases, ties half. "
+            "BCa: bootstrap interval. Wilc.: Wilcoxon's signed ranks. Welch: treats the volumes as independent samples, "
+            "as the papers do. d_z: difference over its SD. r: matched rank-biserial. A wins: share of cases, ties half. "
             "MDD: minimal detectable difference (80 % power). rvd is compared by its size."
         ),
     )

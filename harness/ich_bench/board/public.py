@@ -136,15 +136,16 @@ def board_of(
 ) -> Board:
     """Return the board of one dataset from sources that are read already; arguments as in `leaderboard`."""
     folds = load_scheme(about.id, scheme)
+    wanted = None if profile is None else find_profile(profile).name
     files = [
         (one, file)
         for one in (*sources.submissions, *sources.runs)
         for file in one.scores
-        if file.dataset == about.id and (profile is None or file.profile == find_profile(profile).name)
+        if file.dataset == about.id and wanted in (None, file.profile)
     ]
     here = [(one, file) for one, file in files if file.scheme == folds.name]
     check_together(here)
-    kind = here[0][1].profile if here else profile or "native"
+    kind = here[0][1].profile if here else wanted or "native"
     _check_metrics(metrics, kind)
     elsewhere: dict[str, int] = {}
     for _, file in sorted(files, key=lambda pair: pair[1].scheme):

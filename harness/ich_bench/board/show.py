@@ -42,7 +42,7 @@ def show(
         metric: The metric of the main table.
         parts: Which of PARTS to add; "reported" for all published numbers, not just those of the main table.
         pairs: Add every pair of methods.
-        only: Show only rows whose slug, method, team, supervision or regime holds one of these. No rank changes.
+        only: Show only rows with one of these in slug, method or team, or as supervision or regime. No rank changes.
 
     UsageError for an unknown format, cohort, metric or part.
     """
@@ -77,15 +77,12 @@ def chosen(board: Board, only: Sequence[str]) -> tuple[Row, ...]:
     if not only:
         return board.rows
     wanted = [one.casefold() for one in only]
-    return tuple(
-        row
-        for row in board.rows
-        if any(
-            word in told.casefold()
-            for word in wanted
-            for told in (row.slug, row.method, row.team, row.supervision, row.regime)
-        )
-    )
+    return tuple(row for row in board.rows if any(_is(row, word) for word in wanted))
+
+
+def _is(row: Row, word: str) -> bool:
+    named = any(word in told.casefold() for told in (row.slug, row.method, row.team))
+    return named or word in (row.supervision.casefold(), row.regime.casefold())
 
 
 def show_overview(found: Overview, *, format: str = "table", metric: str = PRIMARY[1], cohort: str = PRIMARY[0]) -> str:

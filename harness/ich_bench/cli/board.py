@@ -31,7 +31,7 @@ def leaderboard(
     profile: ProfileOpt = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Show only rows with this in slug, method, team, supervision or regime."),
+        typer.Option("--only", help="Show only rows with this in slug, method or team, or as supervision or regime."),
     ] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Every pair of methods, with its tests.")] = False,
     schemes: Annotated[bool, typer.Option("--schemes", help="Ranks under other schemes, Kendall's τ.")] = False,
