@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ich_bench.phantom.bleed import Bleed, Place
 
 _STEP_MM = 3.0
-_ACROSS = 22  # places across a cube in which a compact bleed is measured
+_ACROSS = 17  # places across a cube in which a compact bleed is measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ def lattice_of(head: Anatomy) -> Lattice:
     low, high = -1.0 * head.height_mm, 1.02 * head.height_mm
     axes = [np.arange(-half[0], half[0], _STEP_MM), np.arange(-half[1], half[1], _STEP_MM)]
     z, x, y = (part.ravel() for part in np.meshgrid(np.arange(low, high, _STEP_MM), *axes, indexing="ij"))
+    inner = (x / half[0]) ** 2 + (y / half[1]) ** 2 + (z / (1.18 * high)) ** 2 < 1.0
+    x, y, z = x[inner], y[inner], z[inner]
     number = np.arange(x.size)  # shifted by fractions that never repeat, lest thin layers fall between the places
     x = x + _STEP_MM * ((number * 0.7548776662466927) % 1.0 - 0.5)
     y = y + _STEP_MM * ((number * 0.5698402909980532) % 1.0 - 0.5)

@@ -25,7 +25,7 @@ _SEATS: tuple[tuple[Point, float, float], ...] = (
 )
 _LOBE_SPREAD = 0.75  # how far the lobes of a blob lie apart, in radii
 _LEVELLED_ML = 10.0  # no levels in smaller ones
-_FITTED = 4  # rounds in which the size is fitted to the volume
+_FITTED = 3  # rounds in which the size is fitted to the volume
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ from ich_bench.phantom.lesion_parameters import LesionParameters
 
 _MIDLINE_MM = 3.5  # nearer to the middle lie the third and fourth ventricles
 _FARTHEST_MM = 62.0
+_FILM_MM, _WIDEST_MM = 0.2, 4.0
+_FULL = 0.85  # a ventricle that blood fills so far is distended by more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Ivh(Bleed):
     level_mm: float  # the y up to which blood stands on its own side
     uneven_mm: float
     rough_mm: float
+    swell_mm: float  # how far blood distends the ventricle's walls
     midline_mm: float  # how much farther the blood reaches in the third and fourth ventricle
 
     def near(self, place: Place, shell: Shell) -> Index:
@@ -32,7 +35,7 @@ class Ivh(Bleed):
 
     def inside_mm(self, place: Place, shell: Shell, spaces: Spaces) -> Floats:
         """Return the depth inside the blood; it fills what it fills from wall to wall."""
-        depth = np.minimum(spaces.ventricle_mm + 0.2, 12.0)
+        depth = np.minimum(spaces.ventricle_mm + self.swell_mm, 12.0)
         wet = np.nonzero(depth > -1.5)
         if wet[0].size:
             some = tuple(part[wet] for part in place)
@@ -56,6 +59,8 @@ def draw_ivh(
     """Return a bleed into the ventricles of about this volume, or of all they hold, drawn."""
     cast = chance(rng, 0.25 if volume_ml > 6.0 else 0.08)
     blood = draw_blood("ivh", rng, parameters, venous_hu=head.sinus_hu, middle_y_mm=-40.0)
+    ventricle = lattice.spaces.ventricle_mm
+    swell = min(_WIDEST_MM, max(_FILM_MM, lattice.size_for(-ventricle, volume_ml / _FULL)))
     bleed = Ivh(
         subtype="ivh",
         side=side,
@@ -67,8 +72,9 @@ def draw_ivh(
         level_mm=_FARTHEST_MM,
         uneven_mm=between(rng, 40.0, 90.0) if cast else between(rng, 0.0, 16.0),
         rough_mm=between(rng, 6.0, 12.0) if cast else between(rng, 0.0, 1.2),
+        swell_mm=swell,
         midline_mm=between(rng, 0.0, 45.0) if cast or chance(rng, 0.25) else -60.0,
     )
-    needed = np.where(lattice.spaces.ventricle_mm > -0.2, bleed.needed_mm(lattice.place), np.inf)
+    needed = np.where(ventricle > -swell, bleed.needed_mm(lattice.place), np.inf)
     level = min(_FARTHEST_MM, lattice.size_for(needed, volume_ml))
     return replace(bleed, level_mm=level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,33 +72,41 @@ def read(
     reference = {}
     for subtype, mask in truth.items():
         outlined = np.zeros_like(mask)
+        reference[subtype] = outlined
+        if not mask.any():
+            continue
         thin = subtype == "sah"  # many shreds, outlined together
-        components, count = (mask.astype(np.int32), int(mask.any())) if thin else label(mask, _WHOLE)
         jitter_sd = between(rng, *parameters.jitter_mm)
-        for number, box in enumerate(_boxes(components, count, spacing_mm, mask.shape), start=1):
-            one = components[box] == number
+        for box, one in _components(mask, spacing_mm, whole=thin):
             soft = cavity[box] & (hu[box] <= parameters.bone_hu)
             drawn = _outlined(one, soft, spacing_mm, rng, parameters, jitter_sd=jitter_sd, thin=thin)
             if chance(rng, _bone_share(subtype, parameters)):
                 drawn |= _with_bone(drawn, hu[box], spacing_mm, parameters)
             outlined[box] |= drawn if drawn.any() else one
-        reference[subtype] = outlined
     return reference
 
 
-def _boxes(
-    components: NDArray[np.int32], count: int, spacing_mm: tuple[float, float, float], shape: tuple[int, ...]
-) -> list[tuple[slice, ...]]:
-    boxes = []
-    for found in find_objects(components, max_label=count):
-        margin = [int(np.ceil(_MARGIN_MM / spacing_mm[axis])) if axis < 2 else 1 for axis in range(3)]
-        boxes.append(
-            tuple(
-                slice(max(0, part.start - more), min(size, part.stop + more))
-                for part, more, size in zip(found, margin, shape, strict=True)
-            )
-        )
-    return boxes
+def _components(
+    mask: Mask, spacing_mm: tuple[float, float, float], *, whole: bool
+) -> Iterator[tuple[tuple[slice, ...], Mask]]:
+    """Yield each component of a mask in a box with some margin, as (box, the component there)."""
+    margin = [int(np.ceil(_MARGIN_MM / spacing_mm[0])), int(np.ceil(_MARGIN_MM / spacing_mm[1])), 1]
+    around = _wider(find_objects(mask.astype(np.uint8))[0], margin, mask.shape)
+    if whole:
+        yield around, mask[around]
+        return
+    components, _ = label(mask[around], _WHOLE)
+    for number, found in enumerate(find_objects(components), start=1):
+        inner = _wider(found, margin, components.shape)
+        box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(around, inner, strict=True))
+        yield box, components[inner] == number
+
+
+def _wider(box: tuple[slice, ...], margin: list[int], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(
+        slice(max(0, part.start - more), min(size, part.stop + more))
+        for part, more, size in zip(box, margin, shape, strict=True)
+    )
 
 
 def _outlined(
