@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def dice_by_subtype(board: Board, names: Mapping[str, str]) -> Picture | None:
     medians = _medians(groups[0].values, [names[row.slug] for row in rows])
     return Picture(
         name=f"{_slug(board)}-subtypes",
-        figure=subtype_boxes(groups, labels(rows, dict(names))),
+        draw=partial(subtype_boxes, groups, labels(rows, dict(names))),
         caption=(
             f"Dice of each volume with ICH of {board.dataset}, by subtype (after Spahr 2023, Figure 3). Number of "
             f"volumes: {counts}"
@@ -73,7 +74,7 @@ def pair_maps(board: Board, cohort: str, names: Mapping[str, str]) -> Iterator[P
         what = "" if together else f" {part[0].title}."
         yield Picture(
             name=f"{_slug(board)}-pairs-{cohort}" + ("" if together else f"-{number}"),
-            figure=p_maps(part, shown),
+            draw=partial(p_maps, part, shown),
             caption=(
                 f"p-values of every pair of methods on {board.dataset}, {cohort} (n = {found[0][1].n} volumes, K = "
                 f"{len(slugs)} methods), after Spahr 2023, Figure 4.{what} Blue: the row is better; orange: the row is "
@@ -111,7 +112,7 @@ def case_scores(board: Board, names: Mapping[str, str]) -> Picture | None:
     every = "Not every case is named. " if len(cases) > 98 else ""
     return Picture(
         name=f"{_slug(board)}-cases",
-        figure=case_map(values[order], cases, labels(rows, dict(names)), healthy=healthy),
+        draw=partial(case_map, values[order], cases, labels(rows, dict(names)), healthy=healthy),
         caption=(
             f"Dice of each of {len(cases)} volumes of {board.dataset}, largest hemorrhage first"
             + (f", the {healthy} healthy heads below the line (there Dice is 1/(n + 1) of n voxels)" if healthy else "")
@@ -150,7 +151,7 @@ def healthy(board: Board, names: Mapping[str, str]) -> Picture | None:
     said = ", ".join(f"{mark.label.name} {100 * mark.share:.0f} %" for mark in marks[:12])
     return Picture(
         name=f"{_slug(board)}-healthy",
-        figure=healthy_heads(marks),
+        draw=partial(healthy_heads, marks),
         caption=(
             f"Healthy heads of {board.dataset} (n = {n}). Left: share left without a single false-positive voxel, with "
             "Wilson's 95 % interval. Right: predicted volume on them, marker at the median, bar at the 95th percentile."
@@ -190,7 +191,7 @@ def ranks(board: Board, names: Mapping[str, str]) -> Picture | None:
     said = ", ".join(f"{place.label.name} {place.mean:.3f}" for place in places[:12] if not math.isnan(place.mean))
     return Picture(
         name=f"{_slug(board)}-ranks-figure",
-        figure=rank_intervals(places, ceiling=board.ceiling, ranked=ranked),
+        draw=partial(rank_intervals, places, ceiling=board.ceiling, ranked=ranked),
         caption=(
             f"Mean Dice on ich of {board.dataset} (n = {n} volumes, ε = 1 voxel) with its 95 % interval"
             + (

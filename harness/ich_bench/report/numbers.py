@@ -79,8 +79,8 @@ def published_overlap(board: Board) -> Table | None:
     return Table(
         name=f"{_slug(board)}-published-overlap",
         title=f"Published overlap on {board.dataset}",
-        caption="As printed, in per cent or as fractions, each under its own protocol (which, and with what caveats, stands under Published "
-        "numbers). Never ranked, never tested against measured rows.",
+        caption="As printed, in per cent or as fractions, each under its own protocol (it stands, with its caveats, "
+        "under Published numbers). Never ranked, never tested against measured rows.",
         header=("method", *(f"{metric}, {cohort}" for cohort, metric in columns), "source"),
         rows=tuple(
             Line(name=method, badges=("reported",), quiet=True,

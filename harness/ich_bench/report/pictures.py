@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,17 @@ _SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A drawn figure with what it says: `name` for files and ids, `alt` for who cannot see it, `caption` below it."""
+    """A figure with what it says: `name` for files and ids, `alt` for who cannot see it, `caption` below it."""
 
     name: str
-    figure: Any
+    draw: Callable[[], Any]
     caption: str
     alt: str
+
+    @cached_property
+    def figure(self) -> Any:
+        """Return the figure, drawn when it is first asked for."""
+        return self.draw()
 
 
 def svg(picture: Picture) -> str:
