@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ich_bench.phantom.head import Head
 
 Shape = tuple[int, int, int]
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +39,20 @@ class PlannedHead:
         return self.bleeds is None or bool(self.bleeds)
 
     def drawn(self) -> Head:
-        """Return the head, the same at every call: one second or a few."""
+        """Return the head, the same at every call: one second or a few.
+
+        An ill head of which the drawn reader outlined nothing is drawn again from the next seed.
+        """
         from ich_bench.phantom.bleeds import draw_bleed_plan
         from ich_bench.phantom.draw import draw
 
-        rng = np.random.Generator(np.random.PCG64(list(self.seed)))
-        bleeds = draw_bleed_plan(rng, self.site) if self.bleeds is None else self.bleeds
-        return draw(self.case_id, rng, site=self.site, bleeds=bleeds, shape=self.shape, patient_id=self.patient_id)
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.Generator(np.random.PCG64([*self.seed, *([attempt] if attempt else [])]))
+            bleeds = draw_bleed_plan(rng, self.site) if self.bleeds is None else self.bleeds
+            head = draw(self.case_id, rng, site=self.site, bleeds=bleeds, shape=self.shape, patient_id=self.patient_id)
+            if head.has_ich or not bleeds:
+                return head
+        raise UsageError(f"a grid of {self.shape} is too coarse to show {', '.join(bleeds)}: draw on a finer one.")
 
     def named(self, case_id: str) -> PlannedHead:
         """Return the same head under another case id."""
@@ -55,11 +63,12 @@ class PlannedHead:
 class Recipe:
     """What a drawn dataset is made of: heads with ICH and healthy ones of each site, and the version of its heads.
 
-    A version's heads never change; what changes a head raises the version.
+    A version's heads never change; what changes a head raises the version. `seed` is chosen once for a version.
     """
 
     version: int
     sites: Mapping[str, tuple[int, int]]
+    seed: int = 0
 
 
 _DEVELOPMENT = {"a": (15, 5), "b": (10, 10), "c": (15, 5)}
@@ -73,7 +82,7 @@ MINI_BLEEDS: tuple[tuple[str, ...], ...] = (
     ("iph",), (), ("ivh",), ("edh",), (), ("sdh",), ("sah",), ("iph", "ivh"), (), ("sdh",), (), ("iph",),
 )  # fmt: skip
 MINI_SITES = "abcbbacbacca"
-_MINI_SHAPES: Mapping[str, Shape] = {"a": (192, 192, 40), "b": (192, 192, 30), "c": (192, 192, 30)}
+_MINI_SHAPES: Mapping[str, Shape] = {"a": (160, 160, 104), "b": (192, 192, 27), "c": (192, 192, 27)}
 
 
 def planned(dataset: str) -> tuple[PlannedHead, ...]:
@@ -102,7 +111,7 @@ def _planned(dataset: str) -> tuple[PlannedHead, ...]:
             patient_id=f"{dataset}-{number:03}",
             site=site,
             bleeds=bleeds,
-            seed=(zlib.crc32(dataset.encode()), recipe.version, number),
+            seed=(zlib.crc32(dataset.encode()), recipe.version, recipe.seed, number),
             shape=shape,
         )
         for number, (site, bleeds, shape) in enumerate(kinds)

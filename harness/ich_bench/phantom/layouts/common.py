@@ -37,13 +37,14 @@ def drawn(
     seed: int,
     shape: tuple[int, int, int],
     thickness_mm: float,
+    site: str = "b",
     tilt_deg: float = 0.0,
     blood_hu: float | None = None,
 ) -> Head:
     """Return a head for this case, on a grid of this shape."""
     rng = generator(seed, case_id)
-    scan: Scan = draw_scan(rng, shape=shape, thickness_mm=thickness_mm, tilt_deg=tilt_deg)
-    return draw(case_id, rng, bleeds=bleeds, scan=scan, blood_hu=blood_hu)
+    scan: Scan = draw_scan(rng, site=site, shape=shape, thickness_mm=thickness_mm, tilt_deg=tilt_deg)
+    return draw(case_id, rng, site=site, bleeds=bleeds, scan=scan, blood_hu=blood_hu)
 
 
 def assigned(

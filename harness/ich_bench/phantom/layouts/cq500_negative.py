@@ -37,7 +37,9 @@ def write(
     """
 
     def make(case_id: str) -> Head:
-        return drawn(case_id, ("iph",) if case_id in with_ich else (), seed=seed, shape=shape, thickness_mm=5.0)
+        return drawn(
+            case_id, ("iph",) if case_id in with_ich else (), seed=seed, shape=shape, thickness_mm=5.0, site="a"
+        )
 
     scans: dict[str, Mapping[str, bool]] = {}
     for index, (case_id, head) in enumerate(assigned(heads, cases, lambda case_id: case_id in with_ich, make)):

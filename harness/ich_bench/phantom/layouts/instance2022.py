@@ -33,7 +33,7 @@ def write(
     def make(case_id: str) -> Head:
         thick = 4.8 if int(case_id) % 6 == 0 else 5.0
         bleeds = ("edh",) if case_id == BONE_IN_LABEL else bleeds_in_turn(list(cases).index(case_id))
-        return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick)
+        return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick, site="c")
 
     for case_id, head in assigned(heads, cases, lambda _: True, make):
         label = _with_bone(head) if case_id == BONE_IN_LABEL else head.reference

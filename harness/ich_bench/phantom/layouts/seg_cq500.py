@@ -51,7 +51,7 @@ def write(
         thick = 3.0 if number in _THREE_MM else 5.05 if number in _FIVE_MM else 0.625
         tilt = 0.0 if number in _UPRIGHT else 24.0 if number == 108 else 5.0 + number % 14
         bleeds = bleeds_in_turn(list(cases).index(case_id))
-        return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick, tilt_deg=tilt)
+        return drawn(case_id, bleeds, seed=seed, shape=shape, thickness_mm=thick, site="a", tilt_deg=tilt)
 
     scans: dict[str, Mapping[str, bool]] = {}
     volumes = folder / "Seg-CQ500" / "data" / "volumes"
