@@ -159,3 +159,23 @@ def claims(
     runs = [from_run(out) for out in with_runs or ()]
     results = claims_of(shelf.folder, [*shelf.submissions, *runs], dataset)
     console.data(show_claims(results, "json" if as_json else format))
+
+
+@app.command()
+def cite(
+    what: Annotated[
+        str | None, typer.Argument(help="An OUT of `evaluate`, or a submission's name; else the software and its data.")
+    ] = None,
+    submissions: Shelf = None,
+    format: Annotated[str, typer.Option("--format", help="text, latex, bibtex or json.")] = "text",
+    as_json: AsJson = False,
+) -> None:
+    """Print a methods paragraph (suite, profile, folds, n, tests) and BibTeX of the datasets, tools and methods."""
+    from ich_bench.submissions.cite import cite as cited
+    from ich_bench.submissions.cite import show_citation
+    from ich_bench.submissions.load import from_run, load_submissions
+
+    found = None
+    if what is not None:
+        found = from_run(what) if Path(what).exists() else load_submissions(submissions).get(what)
+    console.data(show_citation(cited(found), "json" if as_json else format))
