@@ -222,7 +222,14 @@ def test_files_about_different_heads_are_refused(tmp_path: Path) -> None:
     case = cases_of(SEG)[7]
     runs = [
         write_run(tmp_path / "a", SEG, [0.5] * 51),
-        write_run(tmp_path / "b", SEG, [0.5] * 51, edit={case: {"fn": 3}}),  # the reference has three voxels more
+        write_run(
+            tmp_path / "b",
+            SEG,
+            dict.fromkeys(cases_of(SEG)[:20], 0.5),
+            edit={case: {"fn": 3}},  # the reference has three voxels more
+            status="partial",
+            dataset_sha256="3" * 64,
+        ),
     ]
     with pytest.raises(InputError, match=f"b, {case}  has another reference than in a"):
         board_of(SEG, runs)

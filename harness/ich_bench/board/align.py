@@ -24,8 +24,8 @@ class Scored:
     """One training budget of one score table, a value a case in the order of `cases`.
 
     `values` maps a metric to an array over the cases: the mean over training runs (and over the several folds of a
-    scheme that trains on one fold), undefined predictions left out. `by_seed` maps it to (seeds, cases). `voxels` are
-    the reference's and the grid's voxel counts, NaN where the file withholds them.
+    scheme that trains on one fold), undefined predictions left out. `by_seed` maps it to (seeds, cases). `voxels`
+    counts those of the reference, NaN where the file withholds them.
     """
 
     budget: str | None
@@ -70,8 +70,7 @@ def _scored(table: pa.Table, profile: str, budget: str | None, *, coarse: bool) 
     has_ich = np.array(table.column("has_ich").to_pylist(), dtype=np.bool_)[order]
     columns |= _derived(columns, status, has_ich)
     seeds = tuple(int(one) for one in np.unique(seed) if one != NO_SEED)
-    counts = [_floats(table, name)[order] for name in ("tp", "fp", "fn", "tn")]
-    reference_voxels = [counts[0] + counts[2], sum(counts, np.zeros(len(case)))]
+    hit, missed = (_floats(table, name)[order] for name in ("tp", "fn"))
     called = np.where(status == "missing", ~has_ich, status == "scored").astype(np.float64)
     patients = np.array(table.column("patient_id").to_pylist(), dtype=object)[order]
     both = len(set(has_ich.tolist())) == 2
@@ -87,7 +86,7 @@ def _scored(table: pa.Table, profile: str, budget: str | None, *, coarse: bool) 
             else np.full(len(cases), np.nan)
             for name in FACTS
         },
-        voxels=np.array([_known(one, first, len(case)) for one in reference_voxels]),
+        voxels=_known(hit + missed, first, len(case)),
         values={name: _mean(column, case, len(cases)) for name, column in columns.items()},
         by_seed={
             name: np.array([_mean(column[seed == one], case[seed == one], len(cases)) for one in seeds])

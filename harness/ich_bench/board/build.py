@@ -75,7 +75,7 @@ def build(
         board,
         cases=len(scores.cases) or board.cases,
         with_ich=int(scores.has_ich.sum()) if shown else board.with_ich,
-        draws=max((found.draws for found in pairs.values()), default=draws),
+        draws=pairs[PRIMARY].draws if PRIMARY in pairs else draws,
         ranked=len(family),
         rows=tuple(rows),
         pairs=pairs,

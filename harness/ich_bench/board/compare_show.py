@@ -156,9 +156,9 @@ def _legend(found: Comparison) -> Iterator[tuple[str, str]]:
     yield (
         "beside",
         (
-            "BCa: bootstrap interval. Wilc.: Wilcoxon's signed ranks. Welch: treats the volumes as independent samples, "
-            "as the papers do. d_z: difference over its SD. r: matched rank-biserial. A wins: share of cases, ties half. "
-            "MDD: minimal detectable difference (80 % power). rvd is compared by its size."
+            "BCa: bootstrap interval. Wilc.: Wilcoxon's signed ranks. Welch: treats the volumes as independent "
+            "samples, as the papers do. d_z: difference over its SD. r: matched rank-biserial. A wins: share of "
+            "cases, ties half. MDD: minimal detectable difference (80 % power). rvd is compared by its size."
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str])
         for slug, (submission, file) in zip(slugs, files, strict=True)
     ]
     _check_cases(made, cases)
-    check_heads(made, cases)
+    check_heads(made)
     return _without_older([replace(entry, reason=_reason(entry, cases)) for entry in made])
 
 
@@ -100,16 +101,20 @@ def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:
         )
 
 
-def check_heads(made: Sequence[Entry], cases: Sequence[str]) -> None:
-    """Raise InputError where two files disagree about a reference: hemorrhage, its voxels, or the grid's."""
-    first: dict[str, tuple[str, tuple[float, ...]]] = {}
+def check_heads(made: Sequence[Entry]) -> None:
+    """Raise InputError where two files disagree about a reference: whether there is hemorrhage, and its voxels.
+
+    Files of one dataset sha256 agree; this is for those of some folds, whose sha256 is that of their own cases.
+    """
+    if len({entry.file.dataset_sha256 for entry in made}) < 2:
+        return
+    first: dict[str, tuple[str, bool, float]] = {}
     problems: list[Problem] = []
     for entry in made:
         for run in entry.runs:
-            facts = np.vstack([run.has_ich.astype(np.float64), run.voxels])
-            for case_id, seen in zip(run.cases, facts.T.tolist(), strict=True):
-                slug, known = first.setdefault(case_id, (entry.slug, tuple(seen)))
-                if any(a != b and not (np.isnan(a) or np.isnan(b)) for a, b in zip(known, seen, strict=True)):
+            for case_id, ich, voxels in zip(run.cases, run.has_ich.tolist(), run.voxels.tolist(), strict=True):
+                slug, known_ich, known = first.setdefault(case_id, (entry.slug, ich, voxels))
+                if known_ich != ich or (voxels != known and not math.isnan(voxels) and not math.isnan(known)):
                     problems.append(
                         Problem(
                             where=f"{printable(entry.slug)}, {case_id}",
@@ -117,11 +122,8 @@ def check_heads(made: Sequence[Entry], cases: Sequence[str]) -> None:
                             mend="Was it scored against another version of the dataset?",
                         )
                     )
-                elif any(np.isnan(known)):
-                    first[case_id] = (
-                        entry.slug,
-                        tuple(b if np.isnan(a) else a for a, b in zip(known, seen, strict=True)),
-                    )
+                elif math.isnan(known):
+                    first[case_id] = (entry.slug, ich, voxels)
     if problems:
         more = [Problem(where="…", what=f"and {len(problems) - _NAMED} more")] if len(problems) > _NAMED else []
         raise InputError("these scores are about different heads", [*problems[:_NAMED], *more])

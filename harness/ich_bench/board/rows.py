@@ -11,6 +11,8 @@ from ich_bench.board.model import CaseScores, Row, Standing
 from ich_bench.tables.cohorts import DECISION_ML, FalsePositives
 from ich_bench.tables.describe import Share, agreement, quantile, share
 
+HEADS_DIFFER = "heads differ"  # how the warning about drawn heads begins that are not the frozen ones
+
 
 def row_of(entry: Entry, scores: CaseScores, standings: Mapping[str, Mapping[str, Standing]]) -> Row:
     """Return the row of an entry that has a run on all the training data."""
@@ -69,6 +71,7 @@ def _badges(entry: Entry) -> tuple[str, ...]:
     found += ["one training run"] if run is not None and len(run.seeds) < 2 else []
     found += [manifest.regime] if manifest.regime and manifest.regime != "cv" else []
     found += [file.status] if file.status != "complete" else []
+    found += [HEADS_DIFFER] if any(warning.startswith(HEADS_DIFFER) for warning in file.warnings) else []
     found += ["leaky scheme"] if file.leaky else []
     found += ["test-fold"] if "test-fold" in (manifest.checkpoint_selection, manifest.postprocessing_chosen_on) else []
     found += [f"test data seen: {manifest.test_data_seen}"] if manifest.test_data_seen != "no" else []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ich_bench.board import wording as say
 from ich_bench.board.model import PRIMARY, Board, Row
+from ich_bench.board.words import shared_warnings
 from ich_bench.metrics.suite import COLUMNS
 
 
@@ -55,11 +56,14 @@ def say_name(metric: str) -> str:
 def about_rows(board: Board, rows: Sequence[Row]) -> Section:
     """Return a line a row: method and team, badges, why it is not ranked, warnings."""
     lines = []
+    shared = shared_warnings(board.measured)
     for row in rows:
         parts = [row.method if row.method != row.slug else "", row.team]
         parts += [*row.badges, f"{row.earlier} earlier submission(s)" if row.earlier else ""]
         parts += [f"not ranked: {row.reason}" if row.reason and row.kind == "measured" else ""]
-        parts += [f"! {chip}" for chip in row.chips] + [f"! {warning}" for warning in row.warnings[:2]]
+        parts += [f"! {chip}" for chip in row.chips] + [
+            f"! {warning}" for warning in row.warnings if warning not in shared
+        ]
         said = " · ".join(part for part in parts if part)
         if said:
             lines.append((row.slug, said))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +62,13 @@ def banner(board: Board) -> str:
     )
 
 
+def shared_warnings(measured: Sequence[Row]) -> tuple[str, ...]:
+    """Return the warnings that all measured rows carry, where there are several: they are told once."""
+    if len(measured) < 2:
+        return ()
+    return tuple(one for one in measured[0].warnings if all(one in row.warnings for row in measured[1:]))
+
+
 def smallest_p(pairs: Pairs) -> float:
     """Return the smallest p-value that the test can give with so many volumes."""
     return 2 / pairs.draws if pairs.exact else 1 / (pairs.draws + 1)
@@ -89,6 +96,8 @@ def notes(board: Board) -> Iterator[str]:
             f"over all pairs of {board.ranked} methods, "
             f"{board.draws:,} sign vectors, seed {board.seed}). Brackets: the ranks that the data do not exclude."
         )
+    for warning in shared_warnings(measured):
+        yield f"All rows: {warning}"
     unranked = [row for row in measured if not row.ranked]
     if unranked:
         yield f"{len(unranked)} row(s) are shown and not ranked; the reason stands beside each."
