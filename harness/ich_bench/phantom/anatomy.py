@@ -71,12 +71,12 @@ def shell(head: Anatomy, x: Floats, y: Floats, z: Floats) -> Shell:
     # widest behind the middle, narrow temples, flat sides; no two sides alike
     u = u / (1.0 - 0.10 * v - 0.05 * v * v + 0.04 * np.clip(-w, 0.0, 1.0))
     across, along, up = u * u, v * v, w * w
-    radius = np.sqrt(np.maximum(across + along + up - 0.16 * across * along - 0.10 * up * (across + along), 1e-6))
+    radius = np.sqrt(np.maximum(across + along + up - 0.32 * across * along - 0.10 * up * (across + along), 1e-6))
     turn = r1 * u * v + r2 * u * w + r3 * (across - along) + r4 * np.cos(3.0 * v + 4.0 * u + phase)
     radius = radius * (1.0 + turn)
     place_mm = np.sqrt(x * x + y * y + z * z)
     rough = head.bumps.at(x, y, z)
-    vault = place_mm * (1.0 / radius - 1.0) + 1.3 * lumps + 0.6 * rough
+    vault = place_mm * (1.0 / radius - 1.0) + 1.3 * lumps + 0.8 * rough
     front, back = np.clip(v - 0.45, 0.0, 1.0), np.clip(-v - 0.55, 0.0, 1.0)
     temple = np.exp(-(((z + 14) / 22) ** 2) - ((y - 12) / 32) ** 2) * np.minimum(across, 1.0)
     knob = np.exp(-((x / 15.0) ** 2) - ((z + 14.0) / 13.0) ** 2) * np.clip(-2.0 * v - 1.0, 0.0, 1.0)
@@ -140,8 +140,8 @@ def spaces(head: Anatomy, x: Floats, y: Floats, z: Floats, outline: Shell, corte
         cistern[low] = _cisterns(head, ux[low], side[low], uy[low], uz[low], sway[low]) * wide_mm
     gap = 0.35 + (0.5 + 1.6 * head.atrophy) * np.exp(np.minimum(-cortex_mm, 0.0) / 12.0)
     gap = np.where(along_falx(y, z), gap * (1.0 + 0.5 * swell), -9.0) - np.abs(x + 0.7 * sway)
-    depth = 13.0 + 5.0 * outline.lumps + 4.0 * swell + 6.0 * head.atrophy
-    width = (0.35 + 1.15 * head.atrophy) * np.clip(1.25 - cortex_mm / (depth + 4.0), 0.12, 1.0) + 0.15
+    depth = 11.0 + 4.5 * outline.lumps + 4.5 * swell + 4.0 * head.atrophy
+    width = (0.32 + 0.85 * head.atrophy) * np.clip(1.25 - cortex_mm / (depth + 4.0), 0.12, 1.0) + 0.15
     width = np.where(z < -18.0, 0.55 * width, width) * (1.0 + 0.35 * sway)
     end = np.minimum(0.6 * (depth - cortex_mm), 40.0 * (outline.radius - 0.58))
     return Spaces(
@@ -180,7 +180,8 @@ def _cisterns(head: Anatomy, x: Floats, side: Floats, y: Floats, z: Floats, sway
     stem = np.interp(z, (-56.0, -46.0, -31.0, -18.0, -4.0), (9.0, 11.5, 18.0, 15.0, 14.0)) + 1.4 * sway
     ring = (0.5 + 0.065 * np.minimum(side, 18.0)) * wide + 0.5 * sway
     ring = ring - np.abs(np.sqrt(0.85 * side * side + 1.3 * (y + 15.0) ** 2) - stem)
-    ahead = np.where(z < -22.0, 20.0 + y, 0.7 * (side - 5.0) + 0.3 * (-6.0 - y))
+    ring = ring - 2.2 * np.maximum(1.0 - side / 9.0, 0.0)
+    ahead = np.where(z < -22.0, 0.5 * (y + 12.0), 0.5 * (-9.0 - y))
     ring = np.minimum(np.minimum(ring, -5.0 - z), ahead)
     return reduce(np.maximum, [*pockets, sylvian, ring]) + 0.7 * (wide - 1.0)
 

@@ -63,8 +63,8 @@ def _height(x: Floats, y: Floats) -> Floats:
     mix = _step((side - 13.0) / 5.0)
     behind = clivus + mix * (_step((crest - 1.0 - y) / 6.0) - clivus)
     fossa = -45.0 + 4.0 * _step((side - 40.0) / 16.0)
-    sella = -29.0 - 4.0 * np.exp(-((side / 7.0) ** 2) - ((y - 2.0) / 5.0) ** 2)
-    sella = sella + 5.0 * np.exp(-((side / 7.0) ** 2) - ((y + 8.0) / 3.0) ** 2)  # dorsum
+    sella = -34.0 - 3.0 * np.exp(-((side / 7.0) ** 2) - ((y - 2.0) / 5.0) ** 2)
+    sella = sella + 7.0 * np.exp(-((side / 7.0) ** 2) - ((y + 8.0) / 3.0) ** 2)  # dorsum
     middle = sella + (fossa - sella) * _step((side - 14.0) / 6.0)
     ridge = (side - 16.0 - 42.0 * along) ** 2 + (-9.0 - y - 27.0 * along) ** 2
     roof = -27.0 + 7.0 * np.exp(-(((side - 30.0) / 14.0) ** 2)) - 7.0 * np.exp(-((side / 9.0) ** 2))

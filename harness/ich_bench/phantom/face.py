@@ -43,7 +43,7 @@ def around(head: Anatomy, x: Floats, y: Floats, z: Floats, outline: Shell) -> Ar
     soft_hu = np.full(x.shape, head.fat_hu)
     soft = np.full(x.shape, _FAR)
     bone = outline.bone_mm.copy()
-    low = np.nonzero((z < 14.0) & (outline.vault_mm > -45.0))
+    low = np.nonzero(z < 14.0)
     if low[0].size:
         some = outline.at(low)
         face = _Face(head, x[low], y[low], z[low], some, grain[low])
@@ -86,6 +86,7 @@ class _Face:
         grown = head.half_length_mm / 82.5
         self.head, self.outline, self.grain = head, outline, grain
         self.x, self.y, self.z = x / grown, y / grown, z / grown
+        self.fine = head.grain.at(1.8 * (np.abs(x) - 55.0) + 20.0 * np.sign(x), 1.8 * (y + 32.0), 1.8 * (z + 42.0))
         self.bump = head.bumps.at(x, y, z)
         self.side = np.abs(self.x + 1.2 * self.bump)
         self.below = -outline.floor_mm
@@ -156,7 +157,7 @@ class _Face:
 
     def _air(self, mastoid: Floats, petrous: Floats) -> Floats:
         x, y, z, side, grain, vault = self.x, self.y, self.z, self.side, self.grain, self.outline.vault_mm
-        cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.4 * (grain + 0.15))
+        cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.2 * (self.fine + 0.1))
         canal = 2.6 - np.hypot(y + 19.0 + 0.1 * (side - 60.0), z + 37.0 + 0.12 * (side - 60.0))
         canal = np.minimum(canal, side - 48.0)
         within = _ball(side, y, z, (0.0, 47.0, -47.0), (13.5, 27.0, 21.0))
@@ -175,7 +176,7 @@ class _Face:
 
     def soft(self, skin: Floats) -> tuple[Floats, Floats]:
         """Return the depth inside the soft tissue of the face, and its HU: muscle parted by fat, orbits with globes."""
-        x, y, z, side, head = self.x, self.y, self.z, np.abs(self.x), self.head
+        y, z, side, head = self.y, self.z, np.abs(self.x), self.head
         outside = np.minimum(-self.outline.vault_mm - self.outline.bone_mm, -14.0 - z)
         soft = np.minimum(skin - 5.0 - 2.0 * self.bump, np.maximum(self.below - 1.0, outside))
         above = -self.outline.vault_mm - self.outline.bone_mm
@@ -195,6 +196,6 @@ class _Face:
         content = content + np.clip(0.5 + (globe - 1.9) / 1.2, 0.0, 1.0) * (9.0 - content)
         lens = _ball(*eye, (32.5, 80.5, -43.0), (4.6, 2.2, 4.6))
         content = content + np.clip(0.5 + lens / 1.4, 0.0, 1.0) * (75.0 - content)
-        soft = np.maximum(soft, np.maximum(self.orbit, globe))
+        soft = np.minimum(np.maximum(soft, np.maximum(self.orbit, globe)), skin - 1.6)
         shown = np.maximum(inside, np.clip(0.5 + globe / 1.6, 0.0, 1.0))
         return soft, hu + shown * (content - hu)

@@ -72,7 +72,7 @@ class Survey:
 
 def survey(head: Anatomy, bleeds: Sequence[Bleed], scan: Scan) -> Survey:
     """Return the head at the nodes of a scan."""
-    box = scan.box((head.half_width_mm * 1.06 + 20.0, head.half_length_mm * 1.02 + 24.0))
+    box = scan.box((head.half_width_mm * 1.06 + 20.0, head.half_length_mm * 1.02 + 31.0))
     xs = axis(box[0].start, box[0].stop, scan.spacing_mm[0])
     ys = axis(box[1].start, box[1].stop, scan.spacing_mm[1])
     heights, every = planes(scan.shape[2], scan.spacing_mm[2])
@@ -88,7 +88,7 @@ def survey(head: Anatomy, bleeds: Sequence[Bleed], scan: Scan) -> Survey:
     }  # fmt: skip
     for name, values in known.items():
         stack[:, :, AT[name]] = values
-    outer = np.nonzero((cavity < 5.0) & (outline.vault_mm > -48.0))
+    outer = np.nonzero((cavity < 5.0) & (outline.vault_mm > np.where(z < 0.0, -90.0, -30.0)))
     _outside(head, _at((x, y, z), outer), outline.at(outer), stack, outer)
     inner = np.nonzero(cavity > -_INNER_MM)
     before: Place = _at((x, y, z), inner)
