@@ -3,8 +3,9 @@
 Run it with `python benchmarks/statistics_simulation.py`; `--small` takes seconds, for continuous integration. First
 the single tests and intervals: how often a test at 5 % rejects when both methods are equally good, how often a 95 %
 interval holds the true value. Then whole boards, tested as the leaderboard does (paired sign flips with step-down
-max-T, 999 draws): all methods equal; one better than all others by three minimal detectable differences; and 100
-copies of one row added. The exit status is 1 where a full run misses what is asked of a board.
+max-T, 999 draws): all methods equal; one better than all others by three minimal detectable differences; 100 copies of
+one row added; and methods that are equal in the mean alone, with skewed scores or unequal spread. The exit status is 1
+where a full run misses what is asked of a board.
 
 Scores look like Dice: how hard a case is moves all methods together, small lesions are sometimes missed altogether (0),
 the rest is noise of the method's own.
@@ -34,16 +35,18 @@ COPIES = 100
 class Size:
     """How much is simulated: repetitions of single tests, and (methods, boards) of the boards.
 
-    Boards of equal methods alone are drawn at least `tied` times: a share near 95 % needs many.
+    Boards of equal methods alone are drawn at least `tied` times: a share near 95 % needs many. `uneven` are the boards
+    of methods that are equal in the mean alone.
     """
 
     repetitions: int
     boards: tuple[tuple[int, int], ...]
     tied: int
+    uneven: tuple[tuple[int, int], ...]
 
 
-FULL = Size(repetitions=2_000, boards=((12, 1_000), (46, 200), (200, 200)), tied=1_000)
-SMALL = Size(repetitions=200, boards=((12, 100), (46, 10), (200, 3)), tied=0)
+FULL = Size(repetitions=2_000, boards=((12, 1_000), (46, 200), (200, 200)), tied=1_000, uneven=((12, 500), (46, 200)))
+SMALL = Size(repetitions=200, boards=((12, 100), (46, 10), (200, 3)), tied=0, uneven=((12, 20),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +192,18 @@ def boards(rng: np.random.Generator, methods: int, count: int, cases: int, tied:
     )
 
 
+def uneven(rng: np.random.Generator, sizes: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int, int, int, float]]:
+    """Yield how often methods of the same mean but another spread or skew all share rank 1: name, K, cases, boards."""
+    for name, population in list(POPULATIONS.items())[1:]:
+        for methods, count in sizes:
+            for cases in (36, 51, 100, 226):
+                shared = 0
+                for _ in range(count):
+                    scores = population(rng, cases, methods)
+                    shared += not better(tested(scores, int(rng.integers(2**32)))).any()
+                yield name, methods, cases, count, shared / count
+
+
 def tested(scores: Floats, seed: int) -> statistics.MaxT:
     return statistics.max_t(scores, rng=np.random.default_rng(seed), draws=BOARD_DRAWS)
 
@@ -244,6 +259,11 @@ def main() -> int:
             flush=True,
         )
         missed += [] if asked.small else faults(truth)
+
+    print("\nBoards of methods that are equal in the mean alone: how often all share rank 1\n")
+    print("| population | K | cases | boards | all share rank 1 |\n|---|---|---|---|---|")
+    for name, methods, cases, count, shared in uneven(np.random.default_rng([asked.seed, 1]), size.uneven):
+        print(f"| {name} | {methods} | {cases} | {count} | {shared:.1%} |", flush=True)
     for fault in missed:
         print(fault, file=sys.stderr)
     return 1 if missed else 0

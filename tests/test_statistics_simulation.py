@@ -41,7 +41,9 @@ def test_equal_methods_share_rank_1_and_a_better_one_is_found(
 def test_the_small_simulation_runs_and_prints_its_tables(
     simulation: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(simulation, "SMALL", simulation.Size(repetitions=20, boards=((3, 5),), tied=0))
+    monkeypatch.setattr(
+        simulation, "SMALL", simulation.Size(repetitions=20, boards=((3, 5),), tied=0, uneven=((3, 2),))
+    )
     monkeypatch.setattr(sys, "argv", ["statistics_simulation.py", "--small"])
     assert simulation.main() == 0
     printed = capsys.readouterr().out
