@@ -169,6 +169,9 @@ def demo(
     with console.progress("example submissions") as tick:
         runs = run_demo(out, jobs=jobs, progress=tick)
     _show_runs(list(runs))
+    console.talk_list(
+        "", dict.fromkeys(said for run in runs for said in run.warnings if said.startswith("heads differ"))
+    )
     console.talk("")
     console.talk(f"The results lie in {out}/. Try next:")
     console.talk(f"  ich-bench show {out / runs[-1].name}")
