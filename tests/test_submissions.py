@@ -14,7 +14,7 @@ import pytest
 from ich_bench.errors import IchBenchError, InputError, UsageError
 from ich_bench.runs import store
 from ich_bench.submissions import written
-from ich_bench.submissions.load import from_run, load_submissions, submissions_folder
+from ich_bench.submissions.load import from_run, load_submissions, out_folders, submissions_folder
 from ich_bench.submissions.publish import committed_schema, four_decimals, masks_sha256
 from ich_bench.submissions.schema import KEYS, check
 from ich_bench.submissions.submit import Submitted, initialise
@@ -302,6 +302,16 @@ def test_a_manifest_that_cannot_be_read_or_forges_hashes_is_refused(tmp_path: Pa
     assert words in refused(tmp_path, run(tmp_path / "out", text=text))
 
 
+def test_a_manifest_of_another_name_is_checked_alike(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(manifest() + 'processing = "regrid"\n', encoding="utf-8")
+    assert "holds `processing` that is not a list" in refused(tmp_path, run(tmp_path / "out"), manifest=path)
+    path.write_bytes(b"method = '\xff'")
+    assert "is not valid TOML" in refused(tmp_path, run(tmp_path / "out"), manifest=path)
+    with pytest.raises(UsageError, match="there is no such file"):
+        submit(tmp_path, run(tmp_path / "out"), manifest=tmp_path / "absent.toml")
+
+
 def test_without_a_manifest_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(IchBenchError, match="submit --init FOLDER"):
         make([run(tmp_path / "out")], "my-net", submissions=tmp_path / "subs")
@@ -406,3 +416,12 @@ def test_the_hash_of_all_masks_is_that_of_its_lines() -> None:
 def test_other_profiles_publish_their_own_columns() -> None:
     assert "positive_slices" not in committed_schema("wang2020", "metrics").names  # a count
     assert committed_schema("spahr2023", "metrics").names[-5:] == ["dice", "precision", "recall", "iou", "status"]
+
+
+def test_a_folder_of_output_folders_stands_for_all_of_them(tmp_path: Path) -> None:
+    for name in ("b-method", "a-method", "notes"):
+        (tmp_path / name / ("" if name == "notes" else "scores")).mkdir(parents=True)
+    assert out_folders(tmp_path) == (tmp_path / "a-method", tmp_path / "b-method")
+    assert out_folders(tmp_path / "a-method") == (tmp_path / "a-method",)
+    assert out_folders(tmp_path / "notes") == (tmp_path / "notes",)  # told of as holding no scores where it is read
+    assert out_folders(tmp_path / "absent") == (tmp_path / "absent",)

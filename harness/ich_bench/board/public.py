@@ -21,7 +21,7 @@ from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.metrics.suite import SUITE
-from ich_bench.submissions.load import REPORTED, from_run, load_submissions
+from ich_bench.submissions.load import REPORTED, from_runs, load_submissions
 from ich_bench.submissions.model import ReportedRow, ScoreFile, Submission
 from ich_bench.submissions.reported import reported_rows
 
@@ -56,7 +56,7 @@ def leaderboard(
     Args:
         dataset: One of the datasets that are scored.
         submissions: The folder of submissions; else $ICH_BENCH_SUBMISSIONS, ./submissions, the checkout's own.
-        runs: Output folders of `evaluate` to show in their place, badged "not submitted".
+        runs: Output folders of `evaluate`, or folders of such, to show in their place, badged "not submitted".
         scheme: The fold scheme, the official one by default; rows of other schemes are counted in `elsewhere`.
         profile: The profile of the scores; by default the one that all of them have.
         metrics: Metrics to test beside those that always are, on `ich` and `all`.
@@ -105,11 +105,11 @@ def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) ->
     except IchBenchError:
         if submissions is not None:
             raise
-        return Sources(submissions=(), runs=tuple(from_run(run) for run in runs), reported=_reported(None))
+        return Sources(submissions=(), runs=from_runs(runs), reported=_reported(None))
     told = [f"left out: {problem}" for problem in shelf.problems]
     return Sources(
         submissions=shelf.submissions,
-        runs=tuple(from_run(run) for run in runs),
+        runs=from_runs(runs),
         reported=_reported(shelf.folder),
         notes=tuple(told),
     )

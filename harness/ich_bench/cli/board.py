@@ -15,7 +15,8 @@ Submissions = Annotated[
     typer.Option("--submissions", help="The folder of submissions. Else ICH_BENCH_SUBMISSIONS, else ./submissions."),
 ]
 With = Annotated[
-    list[Path] | None, typer.Option("--with", help="An output folder of `evaluate`, shown in its place; repeatable.")
+    list[Path] | None,
+    typer.Option("--with", help="An output folder of `evaluate`, or a folder of such, shown in its place; repeatable."),
 ]
 ProfileOpt = Annotated[str | None, typer.Option("--profile", help="The profile of the scores; ranks are native only.")]
 

@@ -18,7 +18,9 @@ Outs = Annotated[list[Path], typer.Argument(help="One or several output folders 
 
 @app.command()
 def report(
-    outs: Annotated[list[Path] | None, typer.Argument(help="Output folders of `evaluate`.", show_default=False)] = None,
+    outs: Annotated[
+        list[Path] | None, typer.Argument(help="Output folders of `evaluate`, or folders of such.", show_default=False)
+    ] = None,
     submissions: Annotated[
         Path | None, typer.Option("--submissions", help="A folder of submissions; by default the leaderboard's.")
     ] = None,

@@ -151,12 +151,12 @@ def claims(
     A row stands for a paper's method when its manifest says so with the key `baseline` (or its id is the method's).
     """
     from ich_bench.submissions.claims_show import show_claims
-    from ich_bench.submissions.load import from_run, load_submissions
+    from ich_bench.submissions.load import from_runs, load_submissions
     from ich_bench.submissions.retest import claims_of
 
     shelf = load_submissions(submissions)
     console.talk_list("left out:", shelf.problems)
-    runs = [from_run(out) for out in with_runs or ()]
+    runs = from_runs(with_runs or ())
     results = claims_of(shelf.folder, [*shelf.submissions, *runs], dataset)
     console.data(show_claims(results, "json" if as_json else format))
 

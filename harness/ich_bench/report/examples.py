@@ -22,6 +22,7 @@ from ich_bench.report.panels import EXTRA, HIT, MISSED, REFERENCE, CaseRow, Pane
 from ich_bench.report.solid import Solid, backdrop, beyond_one_voxel, render
 from ich_bench.report.view import View
 from ich_bench.runs import store
+from ich_bench.submissions.load import out_folders
 from ich_bench.tables.shown import score_files
 from ich_bench.volume import CT, open_mask, read_ct
 
@@ -62,6 +63,7 @@ def figure_cases(
         UsageError: more than MOST_METHODS runs, an unknown case, window, overlay or slice, masks nobody told of.
         IchBenchError: runs of different datasets or schemes, a mask that is not found or not the scored one.
     """
+    outs = [one for out in outs for one in out_folders(out)]
     if len(outs) > MOST_METHODS:
         raise UsageError(f"{len(outs)} runs are too many for one figure that is read: name {MOST_METHODS} or fewer.")
     window_hu = window(window_name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,18 @@ def file_faults(file: ScoreFile, slug: str) -> list[Problem]:
         what = f"was changed after it was submitted: its SHA-256 is not the one in {FILE}."
         return [Problem(where=where, what=what, mend="Run `ich-bench submit` again with the scores of `evaluate`.")]
     return []
+
+
+def from_runs(outs: Iterable[str | Path]) -> tuple[Submission, ...]:
+    """Return unsubmitted runs of `evaluate`; a folder that holds nothing but OUT folders stands for all of them."""
+    return tuple(from_run(one) for out in outs for one in out_folders(Path(out)))
+
+
+def out_folders(place: Path) -> tuple[Path, ...]:
+    """Return the OUT folders a place stands for: itself, or the folders in it that hold scores, by name."""
+    if not place.is_dir() or (place / "scores").is_dir():
+        return (place,)
+    return tuple(sorted(each for each in place.iterdir() if (each / "scores").is_dir())) or (place,)
 
 
 def from_run(out: str | Path) -> Submission:
