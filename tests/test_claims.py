@@ -99,6 +99,15 @@ def test_a_method_that_is_not_there_is_named_and_nothing_is_tested(tmp_path: Pat
     )
 
 
+def test_rows_that_were_scored_against_other_references_are_not_compared(tmp_path: Path) -> None:
+    rows = [
+        method(tmp_path, "a", lambda case_id, number: 0.6),
+        method(tmp_path, "b", lambda case_id, number: 0.5, dataset_sha256="9" * 64),
+    ]
+    (result,) = verdicts([claim()], rows, ())
+    assert (result.verdict, result.missing) == ("no rows yet", ("scores of a, b against the same references",))
+
+
 def test_several_parts_share_holm_s_correction_and_the_worst_word_counts(tmp_path: Path) -> None:
     rows = [
         method(tmp_path, name, dice)

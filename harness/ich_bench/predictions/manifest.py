@@ -16,8 +16,11 @@ _MOST_TOML_BYTES = 1_000_000
 def read_manifest(folder: Path) -> tuple[Mapping[str, Any] | None, list[Problem]]:
     """Return the tables of submission.toml (None where there is none, or none that can be read) and its problems."""
     path = folder / "submission.toml"
-    if not path.is_file():
-        return None, []
+    return read_tables(path) if path.is_file() else (None, [])
+
+
+def read_tables(path: Path) -> tuple[Mapping[str, Any] | None, list[Problem]]:
+    """Return the tables of a manifest of any name (None where it cannot be read) and its problems."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_TOML_BYTES + 1)

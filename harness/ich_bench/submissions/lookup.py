@@ -23,6 +23,14 @@ class Absent:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What stands for a method: its runs, and the references they were scored against."""
+
+    runs: tuple[Scored, ...]
+    dataset_sha256: str
+
+
 class Looked:
     """The submissions of a board, looked up by method; tables are read once."""
 
@@ -32,7 +40,7 @@ class Looked:
         self._older = {one.manifest.supersedes for one in submissions if one.manifest.supersedes}
         self._read: dict[tuple[str, str, bool], tuple[Scored, ...]] = {}
 
-    def find(self, term: Term, dataset: str) -> tuple[Scored, ...] | str:
+    def find(self, term: Term, dataset: str) -> Found | str:
         """Return the runs (draws of a budget, or one) that stand for a method, or why there is none."""
         reasons = []
         for one in self._all:
@@ -45,7 +53,7 @@ class Looked:
                 why = one.why_unranked(file)
                 runs = [run for run in self._runs(one, file) if _is_budget(run.budget, budget)]
                 if not why and runs:
-                    return tuple(runs)
+                    return Found(runs=tuple(runs), dataset_sha256=file.dataset_sha256)
                 reasons.append(f"{one.slug}: {'; '.join(why) or 'not with this budget'}")
         return f" ({', '.join(reasons)})" if reasons else ""
 
@@ -64,7 +72,11 @@ def values_of(
     absent = tuple(f"{term}{found}" for term, found in runs if isinstance(found, str))
     if absent:
         return Absent(names=absent)
-    known = [found for _, found in runs if not isinstance(found, str)]
+    found_all = [found for _, found in runs if isinstance(found, Found)]
+    if len({found.dataset_sha256 for found in found_all}) > 1:
+        names = ", ".join(dict.fromkeys(str(term) for term in wanted))
+        return Absent(names=(f"scores of {names} against the same references",))
+    known = [found.runs for found in found_all]
     cases = sorted(set.intersection(*(set(run.cases) for found in known for run in found)) - {leave_out})
     made = []
     for found in known:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ich_bench.cases import SUBTYPES
 from ich_bench.datasets import card, expected
 from ich_bench.errors import IchBenchError
 from ich_bench.folds import load_scheme
@@ -111,24 +110,24 @@ def _names(profile: str) -> list[str]:
 
 
 def _filled(held: pa.Table, file: ScoreFile) -> pa.Table:
-    rows = held.to_pylist()
-    patients = {row.case_id: row.patient_id for row in load_scheme(file.dataset, file.scheme).rows}
-    bleeds = _bleeds(file.dataset)
-    unknown: dict[str, Any] = dict.fromkeys((*SUBTYPES, "tp", "fp", "fn", "tn", "prediction_sha256"))
-    unknown |= dict.fromkeys(("spacing_x_mm", "spacing_y_mm", "spacing_z_mm", "shear_deg"), math.nan)
-    columns = PROFILES[file.profile].columns
-    unknown |= {name: None if COLUMNS[name].integer else math.nan for name in columns}
-    full = [
-        {
-            **unknown,
-            **row,
-            "patient_id": patients.get(row["case_id"], row["case_id"]),
-            "has_ich": bleeds.get(row["case_id"], _is_number(row.get("hd95"))),
-        }
-        for row in rows
-    ]
-    about = store.provenance(held)
-    return store.table(full, profile=file.profile, provenance=about)
+    """Return a table of metrics with the columns that are withheld: null, NaN where null may not be."""
+    about = {row.case_id: row.patient_id for row in load_scheme(file.dataset, file.scheme).rows}
+    cases, bleeds = held.column("case_id").to_pylist(), _bleeds(file.dataset)
+    distances = held.column("hd95").to_pylist() if "hd95" in held.column_names else [None] * len(cases)
+    known = {
+        "patient_id": [about.get(case, case) for case in cases],
+        "has_ich": [bleeds.get(case, _is_number(far)) for case, far in zip(cases, distances, strict=True)],
+    }
+    columns = store.schema(file.profile)
+    nothing = [None] * len(cases), [math.nan] * len(cases)
+    arrays = []
+    for field in columns:
+        if field.name in held.column_names:
+            arrays.append(held.column(field.name).combine_chunks())
+        else:
+            absent = nothing[1] if pa.types.is_floating(field.type) else nothing[0]
+            arrays.append(pa.array(known.get(field.name, absent), type=field.type))
+    return pa.Table.from_arrays(arrays, schema=columns.with_metadata(held.schema.metadata))
 
 
 def _is_number(value: float | None) -> bool:

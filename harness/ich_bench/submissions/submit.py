@@ -13,7 +13,7 @@ from typing import Any
 
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError
 from ich_bench.escape import printable
-from ich_bench.predictions.manifest import read_manifest
+from ich_bench.predictions.manifest import read_tables
 from ich_bench.runs import store
 from ich_bench.submissions import allowed, written
 from ich_bench.submissions.load import REPORTED, load_submission
@@ -124,7 +124,7 @@ def _manifest_text(
             f"there is no {FILE}: looked for {looked}.\n"
             "`ich-bench submit --init FOLDER` writes a template to fill in; then name it with --manifest."
         )
-    _, problems = read_manifest(path.parent) if path.name == FILE else (None, [])
+    _, problems = read_tables(path)
     if problems:
         raise InputError(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {path}", problems)
     try:
