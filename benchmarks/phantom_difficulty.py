@@ -41,21 +41,19 @@ class Plan:
     """How much is drawn, and how long is trained."""
 
     factor: int  # in-plane reduction of the 256 x 256 grid for the network
-    width: int
-    epochs: int
-    batch: int
+    schedule: dict[str, Any]  # where it is not small_unet.Schedule's own
     train: dict[str, tuple[int, int]]  # heads with ICH and healthy ones, by site
     test: dict[str, tuple[int, int]]
 
 
 # Four fifths of Seg-CQ500's 51 heads (all with ICH), of ct-ich's 75 (36), of INSTANCE's 100 open ones (all).
 _TRAIN = {"a": (41, 0), "b": (29, 31), "c": (80, 0)}
-FULL = Plan(factor=1, width=32, epochs=100, batch=16, train=_TRAIN, test={"a": (50, 20), "b": (100, 50), "c": (50, 20)})
+FULL = Plan(
+    factor=1, schedule={"width": 32, "epochs": 100}, train=_TRAIN, test={"a": (50, 20), "b": (100, 50), "c": (50, 20)}
+)
 SMOKE = Plan(
     factor=2,
-    width=8,
-    epochs=24,
-    batch=8,
+    schedule={"width": 8, "epochs": 20, "batch": 8, "learning_rate": 3e-3, "first_bias": -4.0},
     train={"a": (29, 0), "b": (29, 31), "c": (29, 0)},
     test={"a": (20, 0), "b": (40, 20), "c": (20, 0)},
 )
@@ -109,7 +107,7 @@ class Measurement:
 
         if (site, normals) not in self.trained:
             torch.set_num_threads(self.asked.jobs)
-            schedule = Schedule(width=self.plan.width, epochs=self.plan.epochs, batch=self.plan.batch)
+            schedule = Schedule(**self.plan.schedule)
             how = {"device": self.asked.device, "bf16": self.asked.bf16}
             told = on_stderr(f"site {site}, {'mixed' if normals else 'ICH only'}")
             data = stacked(self.heads(site, "train"))
@@ -219,14 +217,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     asked = parsed(arguments)
     plan = SMOKE if asked.smoke else FULL
-    plan = Plan(**(vars(plan) | ({"epochs": asked.epochs} if asked.epochs else {})))
+    if asked.epochs:
+        plan.schedule["epochs"] = asked.epochs
     run = Measurement(plan, asked)
     began = time.monotonic()
     torch_version = version("torch") if set(asked.rows) - {"threshold"} else "not used"
     print(
         f"ich-bench {version('ich-bench')}, phantom version {PHANTOM_VERSION}, torch {torch_version}, {asked.device}"
-        f"{', bfloat16' if asked.bf16 else ''}, seed {asked.seed}. U-Net: {plan.width} channels, "
-        f"{256 // plan.factor} x {256 // plan.factor} pixels a slice, {plan.epochs} epochs, batches of {plan.batch}."
+        f"{', bfloat16' if asked.bf16 else ''}, seed {asked.seed}. U-Net: {256 // plan.factor} x {256 // plan.factor} "
+        f"pixels a slice, {', '.join(f'{name} {value}' for name, value in plan.schedule.items())}."
     )
     told: dict[str, Any] = {"plan": asdict(plan), "seed": asked.seed, "phantom": PHANTOM_VERSION}
     if "threshold" in asked.rows:
