@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ich_bench.calibration.cavity import classical_cavity
 from ich_bench.calibration.masks import ROWS, Head, Row
@@ -62,8 +63,8 @@ def calibrate(
 
     Raises:
         UsageError: an unknown row or dataset.
-        InputError: cases that cannot be read, or lack a CT that a row needs; or a folder of `out` holds another
-            submission.
+        InputError: with every case that cannot be read, or lacks a CT that a row needs.
+        IchBenchError: a row's folder in `out` holds something else, or memory ran out.
     """
     unknown = [name for name in rows if name not in ROWS]
     if unknown:
@@ -75,15 +76,22 @@ def calibrate(
     folders = {row.name: Path(out) / row.name for row in chosen}
     _refuse_others(folders)
     for row in chosen:
+        folders[row.name].mkdir(parents=True, exist_ok=True)
+        (folders[row.name] / "submission.toml").write_text(manifest(row), "utf-8")  # first: it says whose folder it is
         (folders[row.name] / "predictions" / dataset).mkdir(parents=True, exist_ok=True)
-        (folders[row.name] / "submission.toml").write_text(manifest(row), "utf-8")
     cavities = found.source / "cavity"
     work = (delayed(_write)(case, chosen, folders, dataset, cavities) for case in found.cases)
     written = []
-    for one in Parallel(n_jobs=jobs or -1, return_as="generator_unordered")(work):
-        written.append(one)
-        if progress is not None:
-            progress(len(written), len(found.cases))
+    try:
+        for one in Parallel(n_jobs=jobs or -1, return_as="generator_unordered")(work):
+            written.append(one)
+            if progress is not None:
+                progress(len(written), len(found.cases))
+    except TerminatedWorkerError as fault:
+        raise IchBenchError(
+            "a worker process was killed, most likely because memory ran out: a thin CT takes about 1.5 GB. "
+            "Use fewer workers (--jobs 1) or a machine with more memory."
+        ) from fault
     faults = sorted(one.problem for one in written if one.problem is not None)
     if faults:
         raise InputError(f"the calibration rows of {dataset} cannot be made", faults)
@@ -164,6 +172,7 @@ def _write(case: Case, rows: Sequence[Row], folders: dict[str, Path], dataset: s
         if ct is not None:
             drawn = cavities / f"{case.case_id}.nii.gz"
             there = drawn.is_file()
+            where = printable(str(drawn)) if there else where
             cavity = open_mask(drawn).voxels(expected_shape=geometry.shape) if there else classical_cavity(ct)
         head = Head(reference=reference, ct=ct, cavity=cavity)
         same = []
