@@ -1,6 +1,7 @@
 """Does memory stay flat as heads are drawn? Prints the process's resident memory after each tenth of N heads.
 
-Run it with `python benchmarks/phantom_memory.py [N]`, 200 heads by default, of 96×96×26 voxels, every subtype and site in turn.
+Run it with `python benchmarks/phantom_memory.py [N]`, 200 heads by default, of 96×96×26 voxels, every subtype and site
+in turn.
 Heads are independent: nothing is kept from one to the next but tables that depend on the grid (a few MiB).
 """
 

@@ -36,12 +36,13 @@ class Base:
 
 def draw_base(lumps: Field, bumps: Field, grown: float) -> Base:
     """Return the skull base of a head this large (1 an adult's), uneven by the head's own fields."""
-    x = (-FIELD_HALF_MM[0] + _STEP_MM * np.arange(int(2 * FIELD_HALF_MM[0] / _STEP_MM) + 1))[:, None]
-    y = (-FIELD_HALF_MM[1] + _STEP_MM * np.arange(int(2 * FIELD_HALF_MM[1] / _STEP_MM) + 1))[None]
-    x, y = (np.ascontiguousarray(part) for part in np.broadcast_arrays(x, y))
+    lines = [-half + _STEP_MM * np.arange(int(2 * half / _STEP_MM) + 1, dtype=np.float64) for half in FIELD_HALF_MM[:2]]
+    x: Floats
+    y: Floats
+    x, y = np.meshgrid(*lines, indexing="ij")
     level = np.full(x.shape, -30.0)
     warp = bumps.at(x, y, level)
-    height = _height(x / grown + 1.1 * warp, y / grown + 1.1 * bumps.at(y, x, level)) * grown
+    height: Floats = _height(x / grown + 1.1 * warp, y / grown + 1.1 * bumps.at(y, x, level)) * grown
     height = height + 1.8 * lumps.at(x, y, level) + 0.7 * warp
     height = gaussian_filter(height, _SMOOTH_MM / _STEP_MM, truncate=3.0)
     slope = np.gradient(height, _STEP_MM)

@@ -108,7 +108,7 @@ class _Face:
             z + 24.0, 0.0
         )
         nose = np.where(y > 70.0, nose, -30.0)
-        ear = _ball(side, y, z, (77.0 + 0.10 * (-10.0 - y), -22.0, -30.0), (6.0, 17.0, 27.0))
+        ear = _ball(side + 0.10 * (10.0 + y), y, z, (77.0, -22.0, -30.0), (6.0, 17.0, 27.0))
         ear = np.minimum(ear, 2.6 - np.abs(side - 77.0 - 3.0 * np.sin(y / 4.5) + 0.12 * (y + 22.0)))
         return np.maximum(np.maximum(face, eye), np.maximum(nose, ear))
 
@@ -156,7 +156,7 @@ class _Face:
         return bone, self._air(mastoid, petrous)
 
     def _air(self, mastoid: Floats, petrous: Floats) -> Floats:
-        x, y, z, side, grain, vault = self.x, self.y, self.z, self.side, self.grain, self.outline.vault_mm
+        x, y, z, side, vault = self.x, self.y, self.z, self.side, self.outline.vault_mm
         cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.2 * (self.fine + 0.1))
         canal = 2.6 - np.hypot(y + 19.0 + 0.1 * (side - 60.0), z + 37.0 + 0.12 * (side - 60.0))
         canal = np.minimum(canal, side - 48.0)

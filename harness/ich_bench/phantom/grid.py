@@ -31,13 +31,13 @@ def axis(start: int, stop: int, spacing_mm: float) -> Axis:
     """Return the axis over voxels start to stop (excluded)."""
     voxels = np.arange(start, stop, dtype=np.float64)
     step = max(1.0, NODE_MM / spacing_mm)
-    nodes = start + step * (np.arange(int(np.ceil((stop - start) / step)) + 3) - 1.0)
+    nodes: Floats = start + step * (np.arange(int(np.ceil((stop - start) / step)) + 3, dtype=np.float64) - 1.0)
     at = (voxels - nodes[0]) / step
     return Axis(nodes=nodes, cubic=cubic_weights(at, len(nodes)), linear=_linear_weights(at, len(nodes)))
 
 
 def cubic_weights(at: Floats, nodes: int) -> csr_array:
-    """Return a sparse (voxels, nodes) matrix of cubic interpolation at positions among the nodes: Keys 1981, a = -0.5."""
+    """Return a sparse (voxels, nodes) matrix of cubic interpolation (Keys 1981, a = -0.5)."""
     left = np.clip(np.floor(at).astype(np.intp), 1, nodes - 3)
     t = at - left
     taps = [-0.5 * t + t**2 - 0.5 * t**3, 1 - 2.5 * t**2 + 1.5 * t**3, 0.5 * t + 2 * t**2 - 1.5 * t**3]
@@ -72,4 +72,5 @@ def planes(slices: int, spacing_mm: float) -> tuple[Floats, int]:
     """
     every = max(1, int(_PLANE_MM / spacing_mm))
     count = -(-slices // every) + 1
-    return -0.5 + every * np.arange(count), every
+    heights: Floats = -0.5 + every * np.arange(count, dtype=np.float64)
+    return heights, every

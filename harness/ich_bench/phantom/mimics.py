@@ -51,6 +51,18 @@ class Mimic:
         return 1.0 / max(self.soft_mm, 0.6, 0.9 * pixel_mm)
 
 
+_TUMOURS = ((58.0, 5.0, 22.0), (10.0, 45.0, 36.0), (50.0, -40.0, 28.0), (12.0, 40.0, -16.0))  # on dura
+_INFARCTS = (
+    (28.0, 34.0, 14.0),
+    (44.0, -14.0, 16.0),
+    (40.0, -44.0, 14.0),
+    (22.0, -60.0, 4.0),
+    (24.0, 4.0, 6.0),
+    (24.0, -50.0, -36.0),
+)
+_STAINS = ((25.0, 3.0, 5.0), (46.0, 0.0, 16.0), (36.0, -30.0, 22.0))  # basal ganglia, insula, cortex
+
+
 def draw_mimics(rng: np.random.Generator, head: Anatomy, parameters: Parameters) -> tuple[Mimic, ...]:
     """Return what this person has of them, drawn by the shares of `parameters.mimics`; infants have none."""
     shares = parameters.mimics
@@ -58,7 +70,7 @@ def draw_mimics(rng: np.random.Generator, head: Anatomy, parameters: Parameters)
     found: list[Mimic] = []
 
     def add(name: str, centre: Point, half: Point, hu: float, **more: float | str) -> None:
-        placed = tuple(part * scale for part, scale in zip(centre, grown, strict=True))
+        placed = (centre[0] * grown[0], centre[1] * grown[1], centre[2] * grown[2])
         field = head.bumps if max(half) > 6 else head.grain
         found.append(Mimic(name=name, centre=placed, half_mm=half, hu=hu, lumps=field, **more))  # type: ignore[arg-type]
 
@@ -75,67 +87,34 @@ def draw_mimics(rng: np.random.Generator, head: Anatomy, parameters: Parameters)
     if old and chance(rng, shares.falx_share):
         for _ in range(1 + int(between(rng, 0.0, 2.99))):
             place = (0.4, one_of(rng, (1.0, 1.0, -1.0)) * between(rng, 38.0, 62.0), between(rng, 22.0, 44.0))
-            half = (between(rng, 0.9, 1.7), between(rng, 3.0, 9.0), between(rng, 3.0, 7.0))
-            add("falx", place, half, between(rng, *shares.falx_hu), rough=0.3)
+            shape = (between(rng, 0.9, 1.7), between(rng, 3.0, 9.0), between(rng, 3.0, 7.0))
+            add("falx", place, shape, between(rng, *shares.falx_hu), rough=0.3)
     if old and chance(rng, shares.tumour_share):
         size = between(rng, 6.0, 15.0)
-        side = 1.0 if chance(rng, 0.5) else -1.0
-        place = one_of(
-            rng,
-            (
-                (side * 58.0, 5.0, 22.0),
-                (side * 10.0, 45.0, 36.0),
-                (side * 50.0, -40.0, 28.0),
-                (side * 12.0, 40.0, -16.0),
-            ),
-        )
-        half = (size, size * between(rng, 0.9, 1.3), size)
-        add("tumour", place, half, between(rng, *shares.tumour_hu), rough=0.12, soft_mm=1.2, within="cavity")
+        place = _either_side(rng, _TUMOURS)
+        shape = (size, size * between(rng, 0.9, 1.3), size)
+        add("tumour", place, shape, between(rng, *shares.tumour_hu), rough=0.12, soft_mm=1.2, within="cavity")
     if old and chance(rng, shares.infarct_share * (0.4 + 1.2 * head.atrophy)):
         size = between(rng, 6.0, 17.0)
-        side = 1.0 if chance(rng, 0.5) else -1.0
-        place = one_of(
-            rng,
-            (
-                (side * 28.0, 34.0, 14.0),
-                (side * 44.0, -14.0, 16.0),
-                (side * 40.0, -44.0, 14.0),
-                (side * 22.0, -60.0, 4.0),
-                (side * 24.0, 4.0, 6.0),
-                (side * 24.0, -50.0, -36.0),
-            ),
-        )
-        half = (size, size * between(rng, 0.9, 1.6), size * between(rng, 0.8, 1.3))
-        add(
-            "infarct",
-            place,
-            half,
-            head.csf_hu + between(rng, 3.0, 11.0),
-            rough=0.5,
-            soft_mm=4.0,
-            strength=0.95,
-            within="cavity",
-        )
+        place = _either_side(rng, _INFARCTS)
+        shape = (size, size * between(rng, 0.9, 1.6), size * between(rng, 0.8, 1.3))
+        hu = head.csf_hu + between(rng, 3.0, 11.0)
+        add("infarct", place, shape, hu, rough=0.5, soft_mm=4.0, strength=0.95, within="cavity")
     if old and chance(rng, shares.stain_share):
-        side = 1.0 if chance(rng, 0.5) else -1.0
-        place = one_of(rng, ((side * 25.0, 3.0, 5.0), (side * 46.0, 0.0, 16.0), (side * 36.0, -30.0, 22.0)))
-        half = (between(rng, 6.0, 11.0), between(rng, 10.0, 18.0), between(rng, 8.0, 13.0))
-        add(
-            "stain",
-            place,
-            half,
-            between(rng, *shares.stain_hu),
-            rough=0.4,
-            soft_mm=5.0,
-            strength=between(rng, 0.5, 0.9),
-            within="brain",
-        )
+        place = _either_side(rng, _STAINS)
+        shape = (between(rng, 6.0, 11.0), between(rng, 10.0, 18.0), between(rng, 8.0, 13.0))
+        hu, strength = between(rng, *shares.stain_hu), between(rng, 0.5, 0.9)
+        add("stain", place, shape, hu, rough=0.4, soft_mm=5.0, strength=strength, within="brain")
     if chance(rng, shares.shunt_share):
         side = 1.0 if chance(rng, 0.5) else -1.0
         hu = between(rng, *shares.shunt_hu)
-        outer, inner = (side * 46.0, -46.0, 62.0), (side * 6.0, 8.0, 16.0)
-        middle = tuple((a + b) / 2 for a, b in zip(outer, inner, strict=True))
-        half = tuple((a - b) / 2 for a, b in zip(outer, inner, strict=True))
-        add("shunt", middle, half, hu, tube_mm=1.3)  # type: ignore[arg-type]
+        # a tube from above the ear to the frontal horn, and its valve under the scalp
+        add("shunt", (side * 26.0, -19.0, 39.0), (side * 20.0, -27.0, 23.0), hu, tube_mm=1.3)
         add("shunt", (side * 50.0, -52.0, 66.0), (4.0, 9.0, 3.0), 1.5 * hu, rough=0.0)
     return tuple(found)
+
+
+def _either_side(rng: np.random.Generator, places: tuple[Point, ...]) -> Point:
+    side = 1.0 if chance(rng, 0.5) else -1.0
+    x, y, z = one_of(rng, places)
+    return side * x, y, z

@@ -203,10 +203,14 @@ def _paint_bleed(
         part = _share(depth, per_mm)
         bled = np.nonzero(part)[0]
         if bled.size:
-            blood_hu[bled] += part[bled] * bleed.blood_hu(tuple(each[bled] for each in place))  # type: ignore[arg-type]
+            clot: Floats = bleed.blood_hu((place[0][bled], place[1][bled], place[2][bled]))
+            clot *= part[bled]
+            blood_hu[bled] += clot
             share += part
         if bleed.oedema_mm:
-            swollen += bleed.oedema_share(place, depth) * _share(np.minimum(at["cortex"] - 2.0, -at["ventricle"]), 0.5)
+            wet = bleed.oedema_share(place, depth)
+            wet *= _share(np.minimum(at["cortex"] - 2.0, -at["ventricle"]), 0.5)
+            swollen += wet
     inside = cavity[jj, ii]
     if bleed.oedema_mm:
         swollen *= inside / len(layers)

@@ -220,7 +220,8 @@ def _transfer(square: Floats, scan: Scan) -> Floats:
 def _noise_amplitude(square: Floats, scan: Scan) -> Floats:
     """Return the root of the noise power at squared frequencies, scaled so that the noise has standard deviation 1.
 
-    The power rises with frequency as filtered back-projection makes it, peaks, and falls as the kernel does; Solomon 2012.
+    The power rises with frequency as filtered back-projection makes it, peaks, and falls as the kernel does
+    (Solomon 2012).
     """
     peak = 2.0 * scan.peak_per_mm**2
     power = (np.sqrt(square) + 0.04 * scan.peak_per_mm) * np.exp(-square / peak)
