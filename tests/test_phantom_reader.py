@@ -12,7 +12,14 @@ from ich_bench.phantom.reader import ReaderParameters, read
 
 SPACING_MM = (0.9, 0.9, 5.0)
 EXACT = ReaderParameters(
-    jitter_mm=(0.0, 0.0), bias_mm=0.0, bias_share=0.0, missed_end=0.0, dropped=0.0, bone=0.0, least_mm2=0.0
+    jitter_mm=(0.0, 0.0),
+    bias_mm=0.0,
+    thin_bias_mm=0.0,
+    bias_share=0.0,
+    missed_end=0.0,
+    dropped=0.0,
+    bone=0.0,
+    least_mm2=0.0,
 )
 
 

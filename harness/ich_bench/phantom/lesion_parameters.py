@@ -61,10 +61,10 @@ class LesionParameters:
         (0.0, 0.31), (0.10, 1.5), (0.25, 4.1), (0.50, 15.3), (0.75, 38.0), (0.90, 84.0), (1.0, 164.0),
     )  # fmt: skip
     iph: Kind = Kind(median_ml=10.0, log_sd=1.4, ages=(0.20, 0.65, 0.15, 0.0))  # quartiles 3-30 mL
-    ivh: Kind = Kind(median_ml=4.0, log_sd=1.35, ages=(0.10, 0.75, 0.15, 0.0))  # 1-12
-    edh: Kind = Kind(median_ml=12.0, log_sd=1.3, ages=(0.20, 0.72, 0.08, 0.0))  # 4-35
-    sdh: Kind = Kind(median_ml=15.0, log_sd=1.3, ages=(0.10, 0.42, 0.28, 0.20))  # 5-45
-    sah: Kind = Kind(median_ml=3.0, log_sd=1.4, ages=(0.20, 0.70, 0.10, 0.0))  # 0.8-10
+    ivh: Kind = Kind(median_ml=4.0, log_sd=1.35, ages=(0.10, 0.75, 0.15, 0.0), rendered=0.82)  # 1-12
+    edh: Kind = Kind(median_ml=12.0, log_sd=1.3, ages=(0.20, 0.72, 0.08, 0.0), rendered=0.93)  # 4-35
+    sdh: Kind = Kind(median_ml=15.0, log_sd=1.3, ages=(0.10, 0.42, 0.28, 0.20), rendered=0.75)  # 5-45
+    sah: Kind = Kind(median_ml=3.0, log_sd=1.4, ages=(0.20, 0.70, 0.10, 0.0), rendered=0.80)  # 0.8-10
     hyperacute_hu: Span = (40.0, 60.0)
     swirl_hu: Span = (25.0, 45.0)  # not yet clotted, inside hyperacute blood
     acute_hu: Span = (60.0, 8.0)  # mean and standard deviation, kept within 50-90

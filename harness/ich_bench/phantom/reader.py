@@ -22,6 +22,7 @@ from ich_bench.phantom.chance import Floats, between, chance, normal, normals
 
 Mask = NDArray[np.bool_]
 _MARGIN_MM = 6.0  # around a lesion, in which its outline may move
+_AROUND = np.ones((3, 3, 1), bool)  # in plane
 _WHOLE = np.ones((3, 3, 3), bool)  # 26 neighbours make a component
 
 
@@ -36,11 +37,12 @@ class ReaderParameters:
     bone_jitter: float = 0.25  # and strays inwards by this share only
     bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined,
     bias_share: float = 0.1  # and of its depth: the edge of a large clot is soft
+    thin_bias_mm: float = 0.5  # the first, for SAH: thin blood is drawn thicker or thinner
     missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
     end_mm: float = 5.0
     end_area: float = 0.7  # of the largest slice; a larger end is never missed
     least_strand_px: float = 2.0  # strands of SAH thinner than this are dropped or bridged
-    dropped: float = 0.5  # share of the thin stretches that are dropped; the others are drawn wider and bridged
+    dropped: float = 0.6  # share of the thin stretches that are dropped; the others are drawn wider and bridged
     bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
     bone_hu: float = 140.0
     bone_reach_mm: float = 1.6
@@ -79,6 +81,7 @@ def read(
         jitter_sd = between(rng, *parameters.jitter_mm)
         for box, one in _components(mask, spacing_mm, whole=thin):
             soft = cavity[box] & (hu[box] <= parameters.bone_hu)
+            soft &= binary_erosion(cavity[box], _AROUND, border_value=1) | one
             drawn = _outlined(one, soft, spacing_mm, rng, parameters, jitter_sd=jitter_sd, thin=thin)
             if chance(rng, _bone_share(subtype, parameters)):
                 drawn |= _with_bone(drawn, hu[box], spacing_mm, parameters)
@@ -118,7 +121,8 @@ def _outlined(
     area = one.sum(axis=(0, 1))
     filled = np.nonzero(area)[0]
     depth = float(_depth_mm(one[:, :, area.argmax()], spacing_mm).max())
-    moved += normal(rng, 0.0, parameters.bias_mm + parameters.bias_share * depth)
+    least = parameters.thin_bias_mm if thin else parameters.bias_mm
+    moved += normal(rng, 0.0, least + parameters.bias_share * depth)
     _follow_bone(moved, allowed, spacing_mm, parameters)
     kept = np.ones(one.shape[2], bool)
     ends = max(1, round(parameters.end_mm / spacing_mm[2] / 2)) if spacing_mm[2] < parameters.end_mm else 1
