@@ -148,6 +148,19 @@ def test_methods_that_are_not_separated_are_not_called_equal(tmp_path: Path) -> 
     assert board.banner.endswith("Not separated is not equal.")
 
 
+def test_one_case_gives_a_mean_and_neither_an_interval_nor_a_verdict(tmp_path: Path) -> None:
+    edit = {case: {"dice": math.nan} for case in cases_of(SEG)[1:]}
+    runs = [write_run(tmp_path / name, SEG, [value] * 51, edit=edit) for name, value in (("a", 0.2), ("b", 0.9))]
+    board = board_of(SEG, runs)
+    standing = board.row("b").standings["ich"]["dice"]
+    assert (standing.stat.n, standing.stat.mean, standing.interval) == (1, 0.9, "")
+    assert math.isnan(standing.low)
+    assert board.pairs[PRIMARY].p_max_t[0, 1] == 1  # both signs of the one difference are as extreme
+    assert set(ranks(board).values()) == {(1, 2)}
+    assert "with 1 volume with ICH no p can be below 1." in board.banner
+    assert show(board, parts=["strata", "schemes", "sensitivity"], pairs=True)
+
+
 def test_a_metric_that_is_nan_everywhere_has_no_numbers_and_no_rank(tmp_path: Path) -> None:
     edit = {case: {"nsd_2mm": math.nan} for case in cases_of(SEG)}
     runs = [write_run(tmp_path / name, SEG, np.linspace(0.1, 0.9, 51), edit=edit) for name in "ab"]

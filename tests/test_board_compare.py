@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from boards import board_of, cases_of, dice_like, write_run
+from folders import box, lopsided, write_folder
 from ich_bench.board.compare import Comparison, compare
 from ich_bench.board.compare_show import FORMATS, show_comparison
 from ich_bench.board.model import PRIMARY
 from ich_bench.errors import IchBenchError, InputError, UsageError
+from ich_bench.runs.evaluation import evaluate
 
 SEG, HSS = "seg-cq500", "hssayeni"
 
@@ -127,6 +129,20 @@ def test_a_missing_dataset_scheme_or_slug_is_told_with_what_there_is(tmp_path: P
     write_run(b, SEG, [0.5] * 51)
     with pytest.raises(UsageError, match="both have scores of hssayeni, seg-cq500: name one with --dataset"):
         compare(a, b, submissions=shelf)
+
+
+def test_two_runs_on_a_plain_folder_of_masks_can_be_compared(tmp_path: Path, shelf: Path) -> None:
+    masks = {f"case_{number}": lopsided(number) for number in range(6)}
+    reference = write_folder(tmp_path / "own-data", masks)
+    exact = evaluate(str(reference), write_folder(tmp_path / "exact", masks), out=tmp_path / "a", jobs=1)
+    wrong = {name: box((2, 5), (3, 6), (1, 3)) for name in masks}
+    evaluate(str(reference), write_folder(tmp_path / "wrong", wrong), out=tmp_path / "b", jobs=1)
+    found = compare(tmp_path / "a", tmp_path / "b", submissions=shelf)
+    one = found.test(*PRIMARY)
+    assert one is not None
+    assert (found.dataset, found.scheme, exact.dataset) == ("own-data", "none", "own-data")
+    assert (one.n, one.p, one.exact) == (6, 2 / 64, True)  # better on all six: 2 of 2**6 sign vectors are as extreme
+    assert one.verdict == "first better"
 
 
 def test_one_common_case_gives_numbers_but_no_test(tmp_path: Path, shelf: Path) -> None:

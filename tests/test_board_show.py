@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards import board_of, dice_like, write_run
+from boards import board_of, cases_of, dice_like, write_run
 from folders import lopsided, write_folder
 from ich_bench.board.model import PRIMARY, Board
 from ich_bench.board.public import overview
@@ -122,6 +122,13 @@ def test_challenger_has_a_line_a_case_and_ranked_method(board: Board) -> None:
     place = board.scores.cases.index(case)
     assert (task, algorithm) == (HSS, "b")
     assert float(value) == board.scores.values["dice"][place, board.scores.slugs.index("b")]
+
+
+def test_challenger_writes_negative_numbers_as_numbers(tmp_path: Path) -> None:
+    edit = {case: {"rvd": -0.25} for case in cases_of(SEG)}
+    board = board_of(SEG, [write_run(tmp_path / "a", SEG, [0.5] * 51, edit=edit)])
+    text = show(board, format="challenger", metric="rvd")
+    assert text.splitlines()[1] == f"{SEG},{cases_of(SEG)[0]},a,-0.25"
 
 
 def test_challenger_holds_the_ranked_rows_of_all_datasets(tmp_path: Path) -> None:

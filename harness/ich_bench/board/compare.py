@@ -15,10 +15,13 @@ from ich_bench.board.comparison import CaseDifference, Comparison, PairTest
 from ich_bench.board.entries import Entry, case_order, check_together, entries
 from ich_bench.board.model import ALPHA, COHORTS, PRIMARY, Floats
 from ich_bench.board.pairs import DRAWS, judged, sign_of
+from ich_bench.datasets.found import natural
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
+from ich_bench.folds.table import SCHEMES
 from ich_bench.metrics.profiles import PROFILES
+from ich_bench.plain import PLAIN_SCHEME
 from ich_bench.submissions.load import from_run, load_submissions
 from ich_bench.submissions.model import ScoreFile, Submission
 
@@ -41,6 +44,8 @@ def compare(
 ) -> Comparison:
     """Return every test of two methods on the same volumes, per cohort and metric.
 
+    Two runs on a plain folder of reference masks can be compared too, though such runs have no board.
+
     Args:
         first: A slug of the folder of submissions, or an output folder of `evaluate`.
         second: The other.
@@ -58,13 +63,14 @@ def compare(
     """
     one, other = find(first, submissions), find(second, submissions)
     name = dataset or _only(shared_datasets(one, other), one, other)
-    folds = load_scheme(name, scheme)
-    files = [(who, _file(who, name, folds.name, profile)) for who in (one, other)]
+    plain = name not in SCHEMES or scheme == PLAIN_SCHEME  # a folder of reference masks: it has no folds
+    folds = PLAIN_SCHEME if plain else load_scheme(name, scheme).name
+    files = [(who, _file(who, name, folds, profile)) for who in (one, other)]
     check_together(files)
-    cases = case_order(name, folds.name)
+    cases = _own_cases(files) if plain else case_order(name, folds)
     a, b = entries(files, cases)
     kept = _kept(a, b, cases, common_cases=common_cases)
-    seed = seed_of(name, files[0][1].suite, folds.sha256)
+    seed = seed_of(name, files[0][1].suite, files[0][1].fold_sha256)
     return _compared(a, b, kept, seed=seed, draws=draws, total=len(cases))
 
 
@@ -108,6 +114,12 @@ def _file(who: Submission, dataset: str, scheme: str, profile: str | None) -> Sc
     held = ", ".join(f"{file.dataset}/{file.scheme} ({file.profile})" for file in here or who.scores)
     asked = f"{dataset}/{scheme}" + (f" under profile {profile}" if profile else "")
     raise UsageError(f"{printable(who.slug)} has no scores of {asked}; it has {held or 'none'}.")
+
+
+def _own_cases(files: Sequence[tuple[Submission, ScoreFile]]) -> tuple[str, ...]:
+    return tuple(
+        sorted({case for _, file in files for case in file.table().column("case_id").to_pylist()}, key=natural)
+    )
 
 
 def _kept(a: Entry, b: Entry, cases: Sequence[str], *, common_cases: bool) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def challenger(boards: Sequence[Board], metric: str, cohort: str) -> str:
                 column = board.scores.values[metric][:, board.scores.slugs.index(row.slug)]
                 for case in inside:
                     value = float(column[case])
-                    known = "NA" if math.isnan(value) else repr(value) if math.isfinite(value) else "Inf"
+                    known = value if math.isfinite(value) else "NA" if math.isnan(value) else "Inf"
                     lines.append([board.dataset, board.scores.cases[case], row.slug, known])
     return written(("Task", "Case", "Algorithm", "MetricValue"), lines)
 

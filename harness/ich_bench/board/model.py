@@ -57,7 +57,8 @@ class Row:
     `ranked` says whether it belongs to the family that is tested, `reason` why not ("" where it does). `badges` are
     short facts ("not submitted", "one training run", "partial"), `chips` warnings about this row. `standings` maps
     cohort, then metric. `superseded`: a newer submission of the same team and method stands elsewhere on the board;
-    `earlier` counts the older ones of a newest. `submission` holds its manifest.
+    `earlier` counts the older ones of a newest. `empty_share` is the share of empty predictions on `ich`. `submission`
+    holds its manifest.
     """
 
     slug: str

@@ -40,7 +40,7 @@ def row_of(entry: Entry, scores: CaseScores, standings: Mapping[str, Mapping[str
         paper=manifest.paper,
         seeds=run.seeds,
         volumes=len(run.cases),
-        empty_share=float(run.empty.mean()) if len(run.empty) else float("nan"),
+        empty_share=float(run.empty[run.has_ich].mean()) if run.has_ich.any() else float("nan"),
         superseded=entry.superseded,
         earlier=entry.earlier,
         warnings=file.warnings,

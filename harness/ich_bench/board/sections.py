@@ -60,6 +60,7 @@ def about_rows(board: Board, rows: Sequence[Row]) -> Section:
     for row in rows:
         parts = [row.method if row.method != row.slug else "", row.team]
         parts += [*row.badges, f"{row.earlier} earlier submission(s)" if row.earlier else ""]
+        parts += [f"{say.percent(row.empty_share)} % of the masks on ich are empty" if row.empty_share > 0 else ""]
         parts += [f"not ranked: {row.reason}" if row.reason and row.kind == "measured" else ""]
         parts += [f"! {chip}" for chip in row.chips] + [
             f"! {warning}" for warning in row.warnings if warning not in shared

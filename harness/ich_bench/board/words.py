@@ -51,7 +51,7 @@ def banner(board: Board) -> str:
     smallest = smallest_p(pairs)
     small = "This set is too small to separate these methods"
     if smallest >= ALPHA:
-        return f"{small}: with {pairs.n} volumes with ICH no p can be below {smallest:.2g}."
+        return f"{small}: with {pairs.n} volume{'s' * (pairs.n != 1)} with ICH no p can be below {smallest:.2g}."
     upper = np.triu_indices(len(pairs.slugs), 1)
     if not np.any(pairs.difference[upper]):
         return "All ranked methods have the same mean dice on ich."
