@@ -13,6 +13,8 @@ from ich_bench.cases import Scheme
 from ich_bench.datasets import DATASETS, card
 from ich_bench.errors import IchBenchError, UsageError, did_you_mean
 from ich_bench.folds import budget_sha256, load_budget, load_scheme, schemes_of
+from ich_bench.phantom import library
+from ich_bench.phantom.plan import RECIPES
 from ich_bench.places import data_folder
 
 FORMATS = ("table", "csv", "json", "nnunet")
@@ -102,8 +104,11 @@ _PUBLISH = {
 
 
 def _where(dataset: str) -> str | None:
+    if dataset in RECIPES:
+        folder = library.default_folder(dataset)
+        return str(folder) if (folder / library.HEADS).is_file() else "drawn on first use"
     if dataset.startswith("phantom"):
-        return "drawn on first use"
+        return "drawn on demand"
     try:
         return str(data_folder(dataset))
     except IchBenchError:
