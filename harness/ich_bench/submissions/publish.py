@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ich_bench.datasets import card, expected
 from ich_bench.errors import IchBenchError
@@ -88,7 +87,7 @@ def read_committed(path: Path, file: ScoreFile) -> pa.Table:
     if file.published == "full":
         return store.read_scores(path)
     try:
-        held = pq.read_table(path)
+        held = store.read_table(path)
     except FileNotFoundError:
         raise IchBenchError(f"there is no score file {path}.") from None
     except (pa.ArrowException, OSError) as fault:
