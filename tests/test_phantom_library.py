@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -155,6 +156,17 @@ def test_two_at_once_make_one_whole_folder_and_leave_no_parts(tmp_path: Path) ->
     assert len(list((tmp_path / "heads").rglob("*.nii.gz"))) == 4 * len(library.VOLUMES)
     assert not list(tmp_path.rglob(".*"))
     assert len(records.read_heads(tmp_path / "heads" / library.HEADS)) == 4
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_killed_run_left_is_swept_away_an_hour_later_and_not_before(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".phantom-mini-000.1.part", tmp_path / ".phantom-mini-001.2.part"
+    for part in (old, fresh):
+        (part / "ct").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    library.make("phantom-mini", tmp_path, heads=1)
+    assert not old.exists()
+    assert fresh.exists()
 
 
 @pytest.mark.usefixtures("small")

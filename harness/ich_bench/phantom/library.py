@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ Progress = Callable[[int, int], None]
 HEADS, SLICES, MARK = "heads.csv", "slices.csv", "drawn.json"
 VOLUMES = ("ct", "masks", "truth", "cavity", "subtypes", "truth_subtypes")
 MOST_WORKERS = 8  # beyond that memory, not cores, is the limit
+_STALE_S = 3600.0
 _DONE = "done"  # a small file a head, written last: the head is whole
 
 
@@ -90,6 +92,7 @@ def make_heads(
 ) -> Path:
     """Draw these heads of a dataset into a folder, as `make` does, and return it."""
     began = begin(folder, {"dataset": dataset, "version": RECIPES[dataset].version})
+    _sweep(folder)
     waiting = missing(chosen, folder)
     done = len(chosen) - len(waiting)
     for _ in spread(_store, [(head, folder) for head in (waiting if began else waiting[::-1])], jobs=jobs):
@@ -214,6 +217,14 @@ def write_volumes(head: Head, folder: Path) -> None:
     write_mask(folder / "cavity" / name, head.cavity, grid)
     for kind, masks in (("subtypes", head.subtype_masks), ("truth_subtypes", head.truth_masks)):
         write_ct(folder / kind / name, subtype_bits(masks), grid)  # small whole numbers, like HU
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left behind: parts that nobody has written to for an hour."""
+    for part in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _STALE_S:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def _files(folder: Path, case_id: str) -> Iterator[Path]:
