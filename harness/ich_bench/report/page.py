@@ -25,6 +25,7 @@ a{color:var(--link)}
 a:focus-visible,[tabindex]:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.25rem .75rem}
 .lede{color:var(--muted)}
+p.small{font-size:.86rem;line-height:1.45;color:var(--muted);max-width:52rem}
 .note{border-left:3px solid var(--warn);padding-left:.75rem}
 nav ul{list-style:none;padding:0;margin:1rem 0;display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9rem}
 nav ul ul{margin:.1rem 0 .5rem;flex-basis:100%}
@@ -72,7 +73,7 @@ def page(parts: Sequence[Part], *, title: str, lede: Sequence[str], foot: str) -
         body.append(f'<h{part.level} id="{escape(part.name)}"{mark}>{_text(part.title)}</h{part.level}>')
         for block in part.blocks:
             if isinstance(block, str):
-                body.append(f"<p{' class=note' if _is_warning(block) else ''}>{_text(block)}</p>")
+                body.append(f"<p{_kind(block)}>{_text(block)}</p>")
             elif isinstance(block, Picture):
                 counts["Figure"] += 1
                 body.append(_figure(block, counts["Figure"]))
@@ -130,8 +131,11 @@ def _contents(parts: Sequence[Part]) -> str:
     return f"<ul>{''.join(lines)}{end}</ul>"
 
 
-def _is_warning(text: str) -> bool:
-    return text.startswith(("Warning about", "This set is too small")) or " is drawn: no patient" in text
+def _kind(text: str) -> str:
+    """Return the class of a sentence: a note where it warns, small where it explains a table."""
+    if text.startswith(("Warning about", "This set is too small")) or " is drawn: no patient" in text:
+        return ' class="note"'
+    return ' class="small"' if text.startswith("Protocol ") else ""
 
 
 def _text(text: str) -> str:

@@ -56,7 +56,7 @@ def _board(board: Board, names: Mapping[str, str], version: str) -> Iterator[Par
     nobody = not board.measured
     no_ich = not board.scores.has_ich.any()
     if nobody:
-        yield from part("reported", "Published numbers", numbers.reported_rows(board) if board.reported else None)
+        yield from part("reported", "Published numbers", *(numbers.reported_rows(board) if board.reported else ()))
         yield from part("provenance", "Provenance", numbers.provenance(board, version), *_warnings(board, names))
         return
     why_no_dice = "This dataset holds no volume with hemorrhage: there is no Dice on ich." if no_ich else ""
@@ -72,7 +72,7 @@ def _board(board: Board, names: Mapping[str, str], version: str) -> Iterator[Par
     further = [table for name in ("detection", "seeds", "efficiency", "odd", "schemes")
                for table in numbers.beside(board, names, (name,))]  # fmt: skip
     yield from part("further", "Detection, training runs, other ways to rank", *further)
-    yield from part("reported", "Published numbers", numbers.reported_rows(board) if board.reported else None)
+    yield from part("reported", "Published numbers", *(numbers.reported_rows(board) if board.reported else ()))
     yield from part("provenance", "Provenance", numbers.provenance(board, version), *_warnings(board, names))
 
 

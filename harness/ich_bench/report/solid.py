@@ -13,7 +13,7 @@ from scipy import ndimage
 Voxels = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
-STEP_MM = 1.25
+STEP_MM = 1.5
 _SURFACE = 0.4  # where between inside and outside a surface lies; thin sheets stay whole
 _AZIMUTH_DEG, _ELEVATION_DEG = 35.0, -25.0  # rays go to the right, back and down
 _LIGHT = np.array([-0.4, -0.5, 0.77])
