@@ -73,16 +73,17 @@ def test_slices_come_one_by_one_with_the_labels_of_their_head() -> None:
 
 
 def test_clean_labels_are_where_blood_is_and_the_others_are_not_always() -> None:
+    number = first_ill()
+    clean = next(pool.heads(number + 1, first=number, shape=SHAPE, clean=True))
+    for name in SUBTYPES:
+        assert np.array_equal(clean.labels[name], clean.head.truth_masks[name].any(axis=(0, 1)))
+    assert np.array_equal(clean.labels["any"], clean.head.truth.any(axis=(0, 1)))
     wrong = 0
-    for number in range(6):
-        clean = next(pool.heads(number + 1, first=number, shape=SHAPE, clean=True))
-        weak = next(pool.heads(number + 1, first=number, shape=SHAPE))
-        for name in SUBTYPES:
-            assert np.array_equal(clean.labels[name], clean.head.truth_masks[name].any(axis=(0, 1)))
-        assert np.array_equal(clean.labels["any"], clean.head.truth.any(axis=(0, 1)))
-        assert np.array_equal(weak.labels["any"], np.logical_or.reduce([weak.labels[name] for name in SUBTYPES]))
-        wrong += sum(int((clean.labels[name] != weak.labels[name]).sum()) for name in SUBTYPES)
-    assert wrong > 0
+    for seed in range(60):  # a bleed has two ends, each missed 15 times in 100: 18 of 120 here
+        weak = pool.head_labels(clean.head, np.random.PCG64(seed))
+        assert np.array_equal(weak["any"], np.logical_or.reduce([weak[name] for name in SUBTYPES]))
+        wrong += int((weak["any"] != clean.labels["any"]).sum())
+    assert 3 <= wrong <= 100
 
 
 def test_the_files_are_those_of_rsna_and_its_reader_gives_the_slices_back(tmp_path: Path) -> None:
