@@ -71,7 +71,7 @@ def shell(head: Anatomy, x: Floats, y: Floats, z: Floats) -> Shell:
     # widest behind the middle, narrow temples, flat sides; no two sides alike
     u = u / (1.0 - 0.10 * v - 0.05 * v * v + 0.04 * np.clip(-w, 0.0, 1.0))
     across, along, up = u * u, v * v, w * w
-    radius = np.sqrt(np.maximum(across + along + up - 0.32 * across * along - 0.10 * up * (across + along), 1e-6))
+    radius = np.sqrt(np.maximum(across + along + up - 0.26 * across * along - 0.10 * up * (across + along), 1e-6))
     turn = r1 * u * v + r2 * u * w + r3 * (across - along) + r4 * np.cos(3.0 * v + 4.0 * u + phase)
     radius = radius * (1.0 + turn)
     place_mm = np.sqrt(x * x + y * y + z * z)

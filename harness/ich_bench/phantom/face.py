@@ -172,7 +172,8 @@ class _Face:
         within = np.minimum(-vault - 1.8, vault + self.vault_bone() - 1.8) if size else np.full(x.shape, _FAR)
         frontal = np.minimum(frontal, within)
         frontal = np.minimum(frontal, np.abs(self.x + 2.0) - 0.7)
-        return np.maximum.reduce([cells, canal, ethmoid, sinus, antrum, frontal])
+        air: Floats = np.maximum.reduce([cells, canal, ethmoid, sinus, antrum, frontal])
+        return air
 
     def soft(self, skin: Floats) -> tuple[Floats, Floats]:
         """Return the depth inside the soft tissue of the face, and its HU: muscle parted by fat, orbits with globes."""

@@ -140,6 +140,7 @@ def _inside(head: Anatomy, at: dict[str, Floats], steep: dict[str, Floats], edge
     sheet, per_sheet = np.abs(at["tentorium"]), steep["tentorium"]
     cleft = _share(sheet + 0.9, per_sheet)
     cleft -= _share(sheet - 0.9, per_sheet)
+    cleft *= at["taut"]
     _lay(hu, DURA_HU - 6.0, cleft)
     side = np.abs(at["across"])
     sinus = at["sinus"]

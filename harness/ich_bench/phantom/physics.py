@@ -144,4 +144,5 @@ def streaks(small: Floats, cell_mm: float, moved_mm: float, first: int, views: i
     bins = np.arange(_BINS, dtype=np.float64)
     for view in chosen:
         shifted[view] = np.interp(bins + moved_mm / cell_mm, bins, rays[view])
-    return back((shifted - rays).reshape(-1, 1), cell_mm)[0] * 1000.0
+    added: Floats = back((shifted - rays).reshape(-1, 1), cell_mm)[0] * 1000.0
+    return added

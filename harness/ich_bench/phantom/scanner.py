@@ -227,8 +227,8 @@ def _noise_amplitude(square: Floats, scan: Scan) -> Floats:
     power = (np.sqrt(square) + 0.04 * scan.peak_per_mm) * np.exp(-square / peak)
     half = power.copy()
     half[:, 1 : -1 if square.shape[1] > 2 else None] *= 2.0
-    amplitude: Floats = np.sqrt(power)
-    return amplitude * (1.0 / np.sqrt(max(float(half.sum()), 1e-12)))
+    amplitude: Floats = np.sqrt(power * (1.0 / max(float(half.sum()), 1e-12)))
+    return amplitude
 
 
 def _white(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.complex128]:

@@ -24,7 +24,7 @@ NUCLEI = (  # deep grey matter: centre and half axes in mm, mirrored
 PAINTED = (
     "vault", "cavity", "bone", "skin", "muscle", "base", "air", "soft", "soft_hu", "suture", "grain",
     "cortex", "fold", "width", "end", "ventricle", "cistern", "across", "brain_hu", "extra_hu", "sinus",
-    "falx", "transverse", "tentorium",
+    "falx", "transverse", "tentorium", "taut",
 )  # fmt: skip
 SLOPED = ("vault", "cavity", "fold", "ventricle", "cistern", "cortex", "tentorium")  # slabs average over their slopes
 FOR_BLEEDS = (
@@ -62,12 +62,14 @@ class Survey:
         plane, part = divmod(k, self.every)
         t = (part + share) / self.every
         low, high = self.stack[plane][:, fields], self.stack[plane + 1][:, fields]
-        return low + t * (high - low)
+        mixed: Floats = low + t * (high - low)
+        return mixed
 
     def slope(self, k: int, fields: Sequence[int]) -> Floats:
         """Return by how much fields change across slice k, (x, fields, y)."""
         plane = k // self.every
-        return (self.stack[plane + 1][:, fields] - self.stack[plane][:, fields]) * (1.0 / self.every)
+        change: Floats = (self.stack[plane + 1][:, fields] - self.stack[plane][:, fields]) * (1.0 / self.every)
+        return change
 
 
 def survey(head: Anatomy, bleeds: Sequence[Bleed], scan: Scan) -> Survey:
@@ -88,7 +90,7 @@ def survey(head: Anatomy, bleeds: Sequence[Bleed], scan: Scan) -> Survey:
     }  # fmt: skip
     for name, values in known.items():
         stack[:, :, AT[name]] = values
-    outer = np.nonzero((cavity < 5.0) & (outline.vault_mm > np.where(z < 0.0, -90.0, -30.0)))
+    outer = np.nonzero((cavity < 5.0) & (outline.vault_mm > np.where((z < 0.0) & (y > 40.0), -90.0, -42.0)))
     _outside(head, _at((x, y, z), outer), outline.at(outer), stack, outer)
     inner = np.nonzero(cavity > -_INNER_MM)
     before: Place = _at((x, y, z), inner)
@@ -138,7 +140,7 @@ def _inside(
     hung = np.minimum(((y + 6) / 50) ** 2 + ((z - 2) / 34) ** 2 - 1.0, 0.04 * (z + 14.0))
     notch = np.sqrt((x / 17.0) ** 2 + ((y + 20.0) / 25.0) ** 2) - 1.0
     tent = 0.83 * (z - tentorium_mm(x, y) + 0.8 * head.bumps.at(z, x, y))
-    tent = tent + 60.0 * np.clip(np.maximum(-3.0 * notch, (y + 14.0) / 8.0), 0.0, 1.0)  # none in its notch
+    taut = np.clip(np.minimum(4.0 * notch, -0.12 * (y + 14.0)), 0.0, 1.0)  # none in its notch
     tube = 2.9 - np.sqrt((z + 13.0 + 0.10 * np.abs(x)) ** 2 + np.minimum(outline.vault_mm - 3.0, 9.0) ** 2)
     values = {
         "fold": (fluid.fold_mm, 5.0), "width": (fluid.width_mm, 0.2), "end": (fluid.end_mm, -20.0),
@@ -149,6 +151,7 @@ def _inside(
         "sinus": (np.where(z > -12, np.maximum(half, -9.0), -9.0), -9.0),
         "falx": (np.clip(12.0 * hung, 0.0, 0.8), 0.0),
         "tentorium": (tent, 9.0),
+        "taut": (taut, 0.0),
         "transverse": (np.where(y < -38.0, np.maximum(tube, -5.0), -5.0), -5.0),
     }  # fmt: skip
     for name, (found, elsewhere) in values.items():
