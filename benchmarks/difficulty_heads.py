@@ -70,20 +70,30 @@ class DrawnHead:
         return bool(self.sdh_over_brain_hu < OLD_HU)
 
 
-def heads(
-    site: str, ill: int, healthy: int, *, part: str, seed: int, factor: int, folder: Path, jobs: int
-) -> list[DrawnHead]:
-    """Return so many heads of a site, with ICH and healthy, drawn now or earlier into the folder.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Heads of one site, so many with ICH and healthy. Two parts ("train", "test") or seeds never share a head."""
 
-    `part` ("train", "test") and `seed` name the draw: heads of two parts or two seeds are never the same.
-    """
-    wanted = [(site, True, n, part, seed) for n in range(ill)] + [(site, False, n, part, seed) for n in range(healthy)]
-    paths = [folder / f"{site}-{part}{seed}-{'ich' if ich else 'healthy'}-{n:03}-{factor}.npz"
-             for _, ich, n, _, _ in wanted]  # fmt: skip
-    waiting = [(*one, factor, path) for one, path in zip(wanted, paths, strict=True) if not path.exists()]
+    site: str
+    part: str
+    ill: int
+    healthy: int
+    seed: int
+    factor: int
+    folder: Path
+
+
+def heads(part: Part, *, jobs: int) -> list[DrawnHead]:
+    """Return the heads of a part, drawn now or earlier into its folder."""
+    wanted = [(True, number) for number in range(part.ill)] + [(False, number) for number in range(part.healthy)]
+    stem = f"{part.site}-{part.part}{part.seed}"
+    paths = [
+        part.folder / f"{stem}-{'ich' if ill else 'healthy'}-{number:03}-{part.factor}.npz" for ill, number in wanted
+    ]
+    waiting = [(part, *one, path) for one, path in zip(wanted, paths, strict=True) if not path.exists()]
     for _ in spread(_draw_into, waiting, jobs=jobs):
         pass
-    return [_loaded(path, site) for path in paths]
+    return [_loaded(path, part.site) for path in paths]
 
 
 def default_folder() -> Path:
@@ -112,9 +122,10 @@ def threshold(hu: NDArray[np.int16], cavity: Mask, spacing_mm: tuple[float, floa
     return kept
 
 
-def _draw_into(site: str, ill: bool, number: int, part: str, seed: int, factor: int, path: Path) -> None:
-    start = [zlib.crc32(part.encode()), parameters_of.PHANTOM_VERSION, seed, ord(site), int(ill), number]
-    head = draw("difficulty", np.random.Generator(np.random.PCG64(start)), site=site, bleeds=None if ill else ())
+def _draw_into(part: Part, ill: bool, number: int, path: Path) -> None:
+    seed = [zlib.crc32(part.part.encode()), parameters_of.PHANTOM_VERSION, part.seed, ord(part.site), int(ill), number]
+    rng = np.random.Generator(np.random.PCG64(seed))
+    head = draw("difficulty", rng, site=part.site, bleeds=None if ill else ())
     spacing_mm = head.facts.spacing_mm
     voxel_ml = head.geometry.voxel_volume_mm3 / 1000.0
     volumes = [head.reference.sum() * voxel_ml, *(head.subtype_masks[name].sum() * voxel_ml for name in SUBTYPES)]
@@ -129,8 +140,8 @@ def _draw_into(site: str, ill: bool, number: int, part: str, seed: int, factor: 
     aside = path.with_suffix(".part.npz")
     np.savez(
         aside,
-        slices=np.rint(255 * _reduced(window.clip(0, 1), factor)).astype(np.uint8),
-        target=np.packbits(_reduced(native[0], factor) >= 0.5),
+        slices=np.rint(255 * _reduced(window.clip(0, 1), part.factor)).astype(np.uint8),
+        target=np.packbits(_reduced(native[0], part.factor) >= 0.5),
         native=np.packbits(native),
         shape=native.shape,
         facts=np.array([*volumes, over]),

@@ -17,14 +17,14 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from difficulty_heads import DrawnHead, Mask, default_folder, heads, stacked
+from difficulty_heads import DrawnHead, Mask, Part, default_folder, heads
 
 from ich_bench.cases import SUBTYPES
 from ich_bench.metrics import overlap
@@ -33,6 +33,7 @@ from ich_bench.phantom.parameters import PHANTOM_VERSION
 SITES, MAIN = ("a", "b", "c"), "b"
 ROWS = ("threshold", "ich-only", "mixed", "shift")
 EPSILON = 1.0
+Predict = Callable[[DrawnHead], Mask]
 SIZES_ML = ((0.0, 1.0), (1.0, 5.0), (5.0, 30.0), (30.0, float("inf")))
 
 
@@ -84,57 +85,36 @@ class Row:
         return cls(name=name, scores=np.array(each), shares=np.array(shares))
 
 
-class Measurement:
-    """One run: its plan, its heads and its networks."""
+def wanted_networks(rows: Sequence[str]) -> list[tuple[str, float]]:
+    """Return the networks that the rows need, the longest training first."""
+    only, mixed = [(MAIN, 0.0)], [(MAIN, 2.0)]
+    away = [(site, 2.0) for site in SITES if site != MAIN]
+    return (
+        (mixed if {"mixed", "shift"} & set(rows) else [])
+        + (away if "shift" in rows else [])
+        + (only if "ich-only" in rows else [])
+    )
 
-    def __init__(self, plan: Plan, asked: argparse.Namespace) -> None:
-        """Keep what was asked for."""
-        self.plan, self.asked = plan, asked
-        self.folder = Path(asked.folder) if asked.folder else default_folder()
-        self.trained: dict[tuple[str, float], Callable[[DrawnHead], Mask]] = {}
 
-    def heads(self, site: str, part: str) -> list[DrawnHead]:
-        """Return the heads of a part ("train", "test") of a site."""
-        counts = (self.plan.train if part == "train" else self.plan.test)[site]
-        say(f"drawing {sum(counts)} heads of site {site}, {part}")
-        rest = {"factor": self.plan.factor, "folder": self.folder, "jobs": self.asked.jobs}
-        return heads(site, *counts, part=part, seed=self.asked.seed, **rest)
+def main_rows(nets: Mapping[tuple[str, float], Predict], drawn: list[DrawnHead], rows: Sequence[str]) -> list[Row]:
+    """Return the rows of the main site."""
+    made = []
+    if "threshold" in rows:
+        made.append(Row.of("threshold in the cavity", (head.threshold for head in drawn), drawn))
+    for row, name, normals in (("ich-only", "ICH-only", 0.0), ("mixed", "mixed", 2.0)):
+        if row in rows:
+            found = [nets[MAIN, normals](head) for head in drawn]
+            kept = [mask & head.cavity for mask, head in zip(found, drawn, strict=True)]
+            made += [Row.of(name, found, drawn), Row.of(f"{name} + cavity", kept, drawn)]
+    return made
 
-    def network(self, site: str, normals: float) -> Callable[[DrawnHead], Mask]:
-        """Return what predicts a head's mask, trained on a site's heads."""
-        import torch
-        from small_unet import Schedule, on_stderr, predict, train
 
-        if (site, normals) not in self.trained:
-            torch.set_num_threads(self.asked.jobs)
-            schedule = Schedule(**self.plan.schedule)
-            how = {"device": self.asked.device, "bf16": self.asked.bf16}
-            told = on_stderr(f"site {site}, {'mixed' if normals else 'ICH only'}")
-            data = stacked(self.heads(site, "train"))
-            net = train(*data, schedule, normals=normals, seed=self.asked.seed, told=told, **how)
-            self.trained[site, normals] = lambda head: predict(net, head.slices, self.plan.factor, **how)
-        return self.trained[site, normals]
-
-    def main_rows(self, drawn: list[DrawnHead]) -> list[Row]:
-        """Return the rows of the main site."""
-        rows = []
-        if "threshold" in self.asked.rows:
-            rows.append(Row.of("threshold in the cavity", (head.threshold for head in drawn), drawn))
-        for row, name, normals in (("ich-only", "ICH-only", 0.0), ("mixed", "mixed", 2.0)):
-            if row in self.asked.rows:
-                found = [self.network(MAIN, normals)(head) for head in drawn]
-                kept = [mask & head.cavity for mask, head in zip(found, drawn, strict=True)]
-                rows += [Row.of(name, found, drawn), Row.of(f"{name} + cavity", kept, drawn)]
-        return rows
-
-    def shift(self) -> list[list[float]]:
-        """Return mean Dice on `ich`, trained at the site of the row, tested at that of the column."""
-        tests = {site: [head for head in self.heads(site, "test") if head.ill] for site in SITES}
-        table = []
-        for home in SITES:
-            net = self.network(home, 2.0)
-            table.append([mean([scores(net(head), head)[0] for head in tests[away]]) for away in SITES])
-        return table
+def shift(nets: Mapping[tuple[str, float], Predict], tests: Mapping[str, list[DrawnHead]]) -> list[list[float]]:
+    """Return mean Dice on `ich`, trained at the site of the row, tested at that of the column."""
+    return [
+        [mean(scores(nets[home, 2.0](head), head)[0] for head in tests[away] if head.ill) for away in SITES]
+        for home in SITES
+    ]
 
 
 def groups(drawn: Sequence[DrawnHead]) -> dict[str, list[int]]:
@@ -203,7 +183,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="other than the schedule's")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16 (faster where the CPU has it)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes that draw, threads that train")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that draw and train")
     parser.add_argument("--folder", help="where drawn heads are kept; one by the generator's code when not given")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures there too")
     asked = parser.parse_args(arguments)
@@ -213,13 +193,41 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
+def prepared(
+    plan: Plan, asked: argparse.Namespace, folder: Path
+) -> tuple[dict[tuple[str, float], Predict], dict[str, list[DrawnHead]]]:
+    """Return the networks and the test heads that the rows need, drawn and trained now or earlier."""
+
+    def part(site: str, name: str) -> Part:
+        ill, healthy = (plan.train if name == "train" else plan.test)[site]
+        return Part(site=site, part=name, ill=ill, healthy=healthy, seed=asked.seed, factor=plan.factor, folder=folder)
+
+    wanted = wanted_networks(asked.rows)
+    homes = sorted({site for site, _ in wanted})
+    for site in homes:
+        say(f"heads of site {site}, for training")
+        heads(part(site, "train"), jobs=asked.jobs)
+    tests = {}
+    for site in SITES if {"threshold", "shift"} & set(asked.rows) else MAIN:
+        say(f"heads of site {site}, for testing")
+        tests[site] = heads(part(site, "test"), jobs=asked.jobs)
+    if not wanted:
+        return {}, tests
+    from difficulty_networks import Training, networks
+
+    training = Training(
+        parts={site: part(site, "train") for site in homes}, schedule=plan.schedule, seed=asked.seed,
+        device=asked.device, bf16=asked.bf16,
+    )  # fmt: skip
+    return networks(wanted, training, jobs=asked.jobs), tests
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     asked = parsed(arguments)
     plan = SMOKE if asked.smoke else FULL
     if asked.epochs:
         plan.schedule["epochs"] = asked.epochs
-    run = Measurement(plan, asked)
     began = time.monotonic()
     torch_version = version("torch") if set(asked.rows) - {"threshold"} else "not used"
     print(
@@ -228,16 +236,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"pixels a slice, {', '.join(f'{name} {value}' for name, value in plan.schedule.items())}."
     )
     told: dict[str, Any] = {"plan": asdict(plan), "seed": asked.seed, "phantom": PHANTOM_VERSION}
+    folder = Path(asked.folder) if asked.folder else default_folder()
+    nets, tests = prepared(plan, asked, folder)
     if "threshold" in asked.rows:
-        tests = [[head for head in run.heads(site, "test") if head.ill] for site in SITES]
-        cells = [mean(scores(head.threshold, head)[0] for head in drawn) for drawn in tests]
+        cells = [mean(scores(head.threshold, head)[0] for head in tests[site] if head.ill) for site in SITES]
         told["threshold"] = cells
         show("HU threshold in the drawn cavity", ["", *(f"site {s}" for s in SITES)], [("Dice, `ich`", cells)])
     if {"ich-only", "mixed"} & set(asked.rows):
-        drawn = run.heads(MAIN, "test")
-        told |= show_rows(run.main_rows(drawn), drawn)
+        told |= show_rows(main_rows(nets, tests[MAIN], asked.rows), tests[MAIN])
     if "shift" in asked.rows:
-        table = told["shift"] = run.shift()
+        table = told["shift"] = shift(nets, tests)
         lines = [(f"trained at {home}", values) for home, values in zip(SITES, table, strict=True)]
         show("Mixed, from site to site: Dice, `ich`", ["", *(f"tested at {s}" for s in SITES)], lines)
     say(f"{time.monotonic() - began:.0f} s")
