@@ -101,6 +101,23 @@ def test_what_a_submission_supersedes_is_older_whatever_its_version(tmp_path: Pa
     assert [row.slug for row in board.rows if row.ranked] == ["net-b"]
 
 
+def test_an_unsubmitted_run_of_the_same_method_takes_its_place_unless_it_cannot_be_ranked(tmp_path: Path) -> None:
+    put(tmp_path, "net")
+    said = manifest(training_data=[SEG])
+    whole = run(tmp_path / "whole", dice=lambda case_id, number: 0.7, text=said)
+    some = run(tmp_path / "some", dice=lambda case_id, number: 0.7, text=said, status="partial")
+    board = board_of(tmp_path, SEG, (whole, whole))
+    assert [(row.slug, row.ranked, row.superseded) for row in board.rows] == [
+        ("whole", True, False),
+        ("net", False, True),
+    ]
+    board = board_of(tmp_path, SEG, (some,))
+    assert [(row.slug, row.ranked, row.superseded) for row in board.rows] == [
+        ("some", False, False),
+        ("net", True, False),
+    ]
+
+
 def test_a_submission_with_a_fault_is_left_out_and_named_and_hides_no_other(tmp_path: Path) -> None:
     put(tmp_path, "good")
     put(tmp_path, "bad")

@@ -177,20 +177,24 @@ def _without_older(made: Sequence[Entry]) -> tuple[Entry, ...]:
         if entry.kind == "measured":
             who = entry.submission.manifest.team, entry.submission.manifest.method_id or entry.slug
             groups.setdefault(who, []).append(entry)
-    newest: dict[str, int] = {}
+    older: set[str] = set()
+    earlier: dict[str, int] = {}
     for group in groups.values():
         named = {one.submission.manifest.supersedes for one in group}
         able = [one for one in group if one.ranked] or group
         able = [one for one in able if one.submission.slug not in named or not one.submission.submitted] or able
-        newest[max(able, key=_age).slug] = len(group) - 1
-    marked = []
-    for entry in made:
-        if entry.kind != "measured" or entry.slug in newest:
-            marked.append(replace(entry, earlier=newest.get(entry.slug, 0)))
-        else:
-            reason = "; ".join(part for part in (entry.reason, "superseded by a newer submission") if part)
-            marked.append(replace(entry, superseded=True, reason=reason))
-    return tuple(marked)
+        newest = max(able, key=_age)
+        behind = {one.slug for one in group if _age(one) < _age(newest) or one.ranked} - {newest.slug}
+        older |= behind
+        earlier[newest.slug] = len(behind)
+    return tuple(
+        _superseded(one) if one.slug in older else replace(one, earlier=earlier.get(one.slug, 0)) for one in made
+    )
+
+
+def _superseded(entry: Entry) -> Entry:
+    reason = "; ".join(part for part in (entry.reason, "superseded by a newer submission") if part)
+    return replace(entry, superseded=True, reason=reason)
 
 
 def _age(entry: Entry) -> tuple[bool, list[tuple[int, str]], str]:
@@ -203,7 +207,9 @@ def _slugs(submissions: Sequence[Submission]) -> list[str]:
     """Return a name a row: the slug, told apart where an unsubmitted run is called like another."""
     taken: set[str] = set()
     names = {}
-    order = sorted(range(len(submissions)), key=lambda one: (not submissions[one].submitted, one))
+    order = sorted(
+        range(len(submissions)), key=lambda one: (not submissions[one].submitted, str(submissions[one].folder))
+    )
     for place in order:
         slug, number = submissions[place].slug, 2
         while slug in taken:

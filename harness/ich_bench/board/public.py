@@ -100,16 +100,17 @@ def scored_datasets() -> tuple[str, ...]:
 
 def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) -> Sources:
     """Return what may stand on boards; a folder of submissions that is named must exist, no other need."""
+    unsubmitted = tuple({one.folder.resolve(): one for one in from_runs(runs)}.values())  # each folder once
     try:
         shelf = load_submissions(submissions)
     except IchBenchError:
         if submissions is not None:
             raise
-        return Sources(submissions=(), runs=from_runs(runs), reported=_reported(None))
+        return Sources(submissions=(), runs=unsubmitted, reported=_reported(None))
     told = [f"left out: {problem}" for problem in shelf.problems]
     return Sources(
         submissions=shelf.submissions,
-        runs=from_runs(runs),
+        runs=unsubmitted,
         reported=_reported(shelf.folder),
         notes=tuple(told),
     )
