@@ -15,7 +15,7 @@ from ich_bench.phantom.chance import between, chance, normals
 from ich_bench.phantom.extra_axial import draw_edh, draw_sdh
 from ich_bench.phantom.iph import draw_iph
 from ich_bench.phantom.ivh import draw_ivh
-from ich_bench.phantom.lesion_parameters import SITES, LesionParameters, Span
+from ich_bench.phantom.lesion_parameters import SITES, Kind, LesionParameters, Span
 from ich_bench.phantom.sah import draw_sah
 
 __all__ = ["Bleed", "Place", "draw_bleed", "draw_bleed_plan", "draw_bleeds"]
@@ -58,22 +58,29 @@ def draw_bleed_plan(rng: np.random.Generator, site: str, parameters: LesionParam
 def draw_volumes(rng: np.random.Generator, plan: Sequence[str], parameters: LesionParameters) -> list[float]:
     """Return the volume of each bleed of a head, in mL.
 
-    Each is drawn from its subtype's distribution; their sum then takes the place in the site's distribution of a
-    head's total volume that it has in its own.
+    Each is drawn from its subtype's distribution. Their sum has a rank among the sums of all heads of the site; it is
+    given the volume that has this rank among the site's published totals, and the parts keep their proportions.
     """
     kinds = [parameters.of(subtype) for subtype in plan]
     parts = normals(rng, (len(plan),))
     drawn = [kind.median_ml * float(np.exp(kind.log_sd * part)) for kind, part in zip(kinds, parts, strict=True)]
+    drawn = [ml / plan.count(subtype) for ml, subtype in zip(drawn, plan, strict=True)]  # several are smaller
     total = sum(drawn)
-    # A sum of log-normals is about log-normal; its median and spread from those of its parts.
-    medians = np.array([kind.median_ml for kind in kinds])
-    sds = np.array([kind.log_sd for kind in kinds])
-    means = medians * np.exp(sds**2 / 2)
-    spread = np.sqrt(np.log1p(float((means**2 * (np.exp(sds**2) - 1)).sum()) / float(means.sum()) ** 2))
-    middle = np.log(float(means.sum())) - spread**2 / 2
-    share = float(ndtr((np.log(total) - middle) / spread))
-    wanted = float(np.exp(np.interp(share, *_quantiles(parameters))))
+    rank = below = 0.0
+    for heads, each in parameters.plans:
+        middle, spread = _sum_of([parameters.of(subtype) for subtype in each])
+        rank += heads * float(ndtr((np.log(total) - middle) / spread))
+        below += heads
+    wanted = float(np.exp(np.interp(rank / below, *_quantiles(parameters))))
     return [part * wanted / total for part in drawn]
+
+
+def _sum_of(kinds: Sequence[Kind]) -> tuple[float, float]:
+    """Return mean and standard deviation of the logarithm of the bleeds' sum, itself about log-normal."""
+    sds = np.array([kind.log_sd for kind in kinds])
+    means = np.array([kind.median_ml for kind in kinds]) * np.exp(sds**2 / 2)
+    variance = np.log1p(float((means**2 * np.expm1(sds**2)).sum()) / float(means.sum()) ** 2)
+    return float(np.log(means.sum()) - variance / 2), float(np.sqrt(variance))
 
 
 def _quantiles(parameters: LesionParameters) -> tuple[list[float], list[float]]:

@@ -46,7 +46,8 @@ class ReaderParameters:
     bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
     bone_hu: float = 140.0
     bone_reach_mm: float = 1.6
-    least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined
+    least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined,
+    least_ml: float = 0.08  # nor a fragment beside larger ones
 
 
 def read(
@@ -86,6 +87,12 @@ def read(
             if chance(rng, _bone_share(subtype, parameters)):
                 drawn |= _with_bone(drawn, hu[box], spacing_mm, parameters)
             outlined[box] |= drawn if drawn.any() else one
+        fragments, count = label(outlined, _WHOLE)
+        if count > 1:
+            large = np.bincount(fragments.ravel()) * float(np.prod(spacing_mm)) / 1000.0 >= parameters.least_ml
+            large[0] = False
+            if large.any():
+                outlined &= large[fragments]
     return reference
 
 
