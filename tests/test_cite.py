@@ -41,6 +41,17 @@ def test_the_paragraph_names_suite_folds_epsilon_n_runs_and_tests(tmp_path: Path
     assert {"spahr2023", "flanders2020"} <= set(found.keys)  # the method it re-implements, and the pool
 
 
+def test_a_method_that_never_saw_the_dataset_is_not_said_to_be_cross_validated(tmp_path: Path) -> None:
+    for regime, words in (
+        ("external", "any choice (scheme cv5)"),
+        ("from:hssayeni", "Models were trained on hssayeni."),
+    ):
+        submit([run(tmp_path / "out", text=manifest(regime=regime))], "my-net", submissions=tmp_path / regime[:4])
+        text = cite(load_submissions(tmp_path / regime[:4]).get("my-net")).paragraphs[0]
+        assert words in text
+        assert "not trained on its fold" not in text
+
+
 def test_every_key_that_is_used_has_an_entry_and_nothing_is_cited_that_was_not_used(tmp_path: Path) -> None:
     found = cite(from_run(run(tmp_path / "out", "instance2022", text=manifest(training_data=["instance2022"]))))
     assert set(re.findall(r"@([\w-]+)", found.paragraphs[0])) == set(found.keys)

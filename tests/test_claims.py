@@ -220,6 +220,7 @@ def test_every_claim_names_methods_that_exist_and_has_no_rows_yet_on_an_empty_bo
     results = claims_of(SHELF, [])
     assert {one.verdict for one in results} == {"no rows yet"}
     assert {one.claim.id for one in results} == {one.id for one in CLAIMS}
+    assert claims_of(SHELF / "absent", []) == results  # the claims that come with the software
     assert len({one.source.split()[0] for one in CLAIMS}) == 4  # all four papers
 
 

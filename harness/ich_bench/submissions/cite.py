@@ -106,7 +106,12 @@ def paragraph(file: ScoreFile, submission: Submission) -> str:
     about, rows = store.provenance(table), table.to_pylist()
     ich = len({row["case_id"] for row in rows if row["has_ich"]})
     cases = len({row["case_id"] for row in rows})
-    said = [*_scored(file, about), *_data(file, cases, ich), *_runs(file, submission), *_numbers(file, ich, cases)]
+    said = [
+        *_scored(file, about),
+        *_data(file, submission, cases, ich),
+        *_runs(file, submission),
+        *_numbers(file, ich, cases),
+    ]
     return " ".join(said)
 
 
@@ -132,7 +137,7 @@ def _scored(file: ScoreFile, about: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _data(file: ScoreFile, cases: int, ich: int) -> Iterator[str]:
+def _data(file: ScoreFile, submission: Submission, cases: int, ich: int) -> Iterator[str]:
     if file.dataset not in DATASETS:
         yield f"The references were {cases} masks of our own ({ich} with intracranial hemorrhage)."
         return
@@ -143,7 +148,12 @@ def _data(file: ScoreFile, cases: int, ich: int) -> Iterator[str]:
         f"The test data were {cases}{drawn} head CTs of {file.dataset}{marks}, {ich} of them with intracranial "
         f"hemorrhage (references' SHA-256 {file.dataset_sha256[:12]})."
     )
-    if len(scheme.folds) > 1:
+    regime = submission.manifest.regime
+    if submission.submitted and not regime.startswith("cv"):
+        yield f"Nothing of this dataset was used in training or for any choice (scheme {file.scheme})."
+        if regime.startswith("from:"):
+            yield f"Models were trained on {regime.removeprefix('from:')}."
+    elif len(scheme.folds) > 1:
         each = "each case was predicted by the models of all other folds" if scheme.trains_on_fold else (
             "each case was predicted by the model that was not trained on its fold")  # fmt: skip
         sha256 = file.fold_sha256[:12]

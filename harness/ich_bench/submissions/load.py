@@ -14,6 +14,8 @@ from ich_bench.submissions.model import Manifest, ScoreFile, Shelf, Submission
 from ich_bench.submissions.schema import FILE, check
 
 REPORTED = "reported"  # the folder of published rows beside the submissions
+_PACKAGE = Path(__file__).parents[1]
+_OWN = (_PACKAGE.parents[1] / "submissions", _PACKAGE / "submissions_snapshot")
 
 
 def submissions_folder(explicit: str | Path | None = None) -> Path:
@@ -27,12 +29,16 @@ def submissions_folder(explicit: str | Path | None = None) -> Path:
             if not place.is_dir():
                 raise IchBenchError(f"{how} {place}: there is no such folder. `ich-bench submit` makes it.")
             return place
-    package = Path(__file__).parents[1]
-    places = (Path("submissions"), package.parents[1] / "submissions", package / "submissions_snapshot")
+    places = (Path("submissions"), *_OWN)
     found = next((place for place in places if _is_shelf(place)), None)
     if found is None:
         raise IchBenchError(f"no folder of submissions was found: looked at {', '.join(map(str, places))}.")
     return found
+
+
+def own_folder() -> Path:
+    """Return the folder of submissions that comes with the software: the checkout's, or the copy in the package."""
+    return next((place for place in _OWN if _is_shelf(place)), _OWN[-1])
 
 
 def _is_shelf(place: Path) -> bool:

@@ -18,9 +18,10 @@ from ich_bench.escape import printable
 from ich_bench.metrics.suite import METRICS
 from ich_bench.submissions.claimed import printed_difference
 from ich_bench.submissions.claims import VERDICTS, Claim, Part, PartResult, Result, load_claims
+from ich_bench.submissions.load import REPORTED, own_folder
 from ich_bench.submissions.lookup import Absent, Looked, values_of
 from ich_bench.submissions.model import ReportedRow, Submission
-from ich_bench.submissions.reported import load_reported
+from ich_bench.submissions.reported import CLAIMS, load_reported
 
 ALPHA = 0.05
 _NEVER_COMPARED = ("phantom-mini",)  # drawn for the first two minutes, too easy to compare methods on
@@ -179,5 +180,9 @@ def _across(facts: PartResult, first: NDArray[np.float64], second: NDArray[np.fl
 
 
 def claims_of(folder: str | Path, submissions: Sequence[Submission], dataset: str | None = None) -> tuple[Result, ...]:
-    """Return the verdicts on all claims of a folder, tested on these submissions."""
-    return verdicts(load_claims(folder), submissions, load_reported(folder), dataset=dataset)
+    """Return the verdicts on all claims of a folder, tested on these submissions.
+
+    A folder of submissions without claims of its own is tested on those that come with the software.
+    """
+    home = Path(folder) if (Path(folder) / REPORTED / CLAIMS).is_file() else own_folder()
+    return verdicts(load_claims(home), submissions, load_reported(home), dataset=dataset)

@@ -65,8 +65,8 @@ def submit(
         raise UsageError("name at least one OUT folder of `ich-bench evaluate`.")
     home = Path(submissions or os.environ.get("ICH_BENCH_SUBMISSIONS") or "submissions").expanduser()
     place = home / slug
-    person = _manifest_text([Path(out) for out in outs], predictions, manifest, place)
-    said, problems = _check_manifest(person)
+    source, person = _manifest_text([Path(out) for out in outs], predictions, manifest, place)
+    said, problems = _check_manifest(person, str(source))
     scores, faults = submittable([Path(out) for out in outs], slug, said)
     problems += faults
     if problems:
@@ -106,8 +106,8 @@ def _check_slug(slug: str) -> None:
 
 def _manifest_text(
     outs: Sequence[Path], predictions: str | Path | None, manifest: str | Path | None, place: Path
-) -> str:
-    """Return what a person wrote about the submission, from the first place that has it."""
+) -> tuple[Path, str]:
+    """Return the manifest that counts, the first that is there, and what a person wrote in it."""
     if manifest is not None:
         paths = [Path(manifest)]
         if not paths[0].is_file():
@@ -128,23 +128,23 @@ def _manifest_text(
     if problems:
         raise InputError(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {path}", problems)
     try:
-        return written.split(path.read_text(encoding="utf-8"))[0]
+        return path, written.split(path.read_text(encoding="utf-8"))[0]
     except (OSError, UnicodeDecodeError) as fault:
         raise IchBenchError(f"{path} cannot be read: {printable(str(fault))}.") from fault
 
 
-def _check_manifest(person: str) -> tuple[Manifest, list[Problem]]:
+def _check_manifest(person: str, where: str) -> tuple[Manifest, list[Problem]]:
     import tomllib
 
     try:
         tables = tomllib.loads(person)
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
         what = f"is not valid TOML: {printable(str(fault))}."
-        return Manifest(method="", method_id="", team=""), [Problem(where=FILE, what=what, mend="Mend that line.")]
-    said, problems = check(tables)
+        return Manifest(method="", method_id="", team=""), [Problem(where=where, what=what, mend="Mend that line.")]
+    said, problems = check(tables, where=where)
     if "scores" in tables:
         what = "key scores is written by `ich-bench submit`, with hashes; it may not be written by hand."
-        problems.append(Problem(where=FILE, what=what, mend="Remove the [[scores]] tables."))
+        problems.append(Problem(where=where, what=what, mend="Remove the [[scores]] tables."))
     return said, problems
 
 
