@@ -20,6 +20,7 @@ EXACT = ReaderParameters(
     dropped=0.0,
     bone=0.0,
     least_mm2=0.0,
+    least_ml=0.0,
 )
 
 
