@@ -170,6 +170,7 @@ def test_a_metric_that_is_nan_everywhere_has_no_numbers_and_no_rank(tmp_path: Pa
     assert standing.stat.n == 0
     assert math.isnan(standing.stat.mean)
     assert math.isnan(board.pairs["ich", "nsd_2mm"].p_max_t[0, 1])
+    assert (standing.rank, standing.better) == (None, None)
     assert ranks(board)["a"] == (1, 2)
     assert "–" in show(board, metric="nsd_2mm")
 

@@ -192,15 +192,14 @@ def _standings(
 
 
 def _places(pairs: Pairs | None, scores: CaseScores, board: Board) -> dict[str, Callable[[Standing], Standing]]:
-    """Return what the tests add to the standing of each tested method; ranks only where the metric has them."""
+    """Return what the tests add to each standing: ranks where the metric has them, nothing where it is undefined."""
     if pairs is None:
         return {}
     better, worse = pairs.better.sum(axis=0).tolist(), pairs.better.sum(axis=1).tolist()
+    able = [(place, slug) for place, slug in enumerate(pairs.slugs) if not math.isnan(pairs.p_max_t[place, place])]
     ranked = board.official and pairs.cohort != "healthy" and pairs.metric in METRICS and METRICS[pairs.metric].ranked
     if not ranked:
-        return {
-            slug: partial(replace, better=better[place], worse=worse[place]) for place, slug in enumerate(pairs.slugs)
-        }
+        return {slug: partial(replace, better=better[place], worse=worse[place]) for place, slug in able}
     rows = [scores.slugs.index(slug) for slug in pairs.slugs]
     first = p_rank_one(
         scores.values[pairs.metric][scores.of(pairs.cohort)][:, rows],
@@ -216,7 +215,7 @@ def _places(pairs: Pairs | None, scores: CaseScores, board: Board) -> dict[str, 
             rank_high=len(pairs.slugs) - worse[place],
             p_rank_one=first[place],
         )
-        for place, slug in enumerate(pairs.slugs)
+        for place, slug in able
     }
 
 

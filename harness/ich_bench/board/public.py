@@ -218,9 +218,11 @@ def _dataset_sha256(files: Sequence[tuple[Submission, ScoreFile]]) -> str:
 
 def _facts(about: Card, made: Sequence[Entry], dataset_sha256: str) -> Mapping[str, Mapping[str, float]]:
     """Return facts of cases from the dataset itself, where the score files lack them; none where all is known."""
+    if about.id.startswith(DRAWN):  # its files withhold nothing; asking for the heads would draw them
+        return {}
     withheld = any(math.isnan(ml) for entry in made for run in entry.runs for ml in run.facts["volume_ref_ml"])
     budgets = any(run.budget is not None for entry in made for run in entry.runs)
-    if not withheld and not (budgets and not about.id.startswith(DRAWN)):
+    if not withheld and not budgets:
         return {}
     return case_facts(about.id, dataset_sha256)
 
