@@ -225,6 +225,15 @@ def test_the_clean_rate_survives_without_counts(tmp_path: Path) -> None:
     assert summarise(table).runs[0].cohort("ich").same_side_of_30_ml.n == 0  # type: ignore[union-attr]
 
 
+def test_what_was_odd_about_restricted_files_is_not_committed(tmp_path: Path) -> None:
+    odd = ["reference of 066 is moved by 3.1 mm", "all 75 masks are empty"]
+    for dataset, kept in (("hssayeni", ("all 75 masks are empty",)), ("seg-cq500", tuple(odd))):
+        done = submit(tmp_path, run(tmp_path / dataset, dataset, text=manifest(), warnings=odd), dataset)
+        (file,) = done.submission.scores
+        assert file.warnings == kept
+        assert tuple(store.provenance(file.table())["warnings"]) == kept
+
+
 def test_a_number_is_rounded_to_four_decimals_and_undefined_stays() -> None:
     assert four_decimals(0.123449) == 0.1234
     assert math.copysign(1, four_decimals(-0.00001)) == 1

@@ -69,6 +69,8 @@ def _committed(
 ) -> Scores:
 
     part = published(dataset)
+    if part == "metrics":
+        about = dict(about) | {"warnings": [one for one in about.get("warnings", ()) if not _of_the_data(str(one))]}
     named = [row | {"submission": slug} for row in rows]
     table = committed_table(named, profile=profile, published=part, provenance=about)
     sums = [store.file_sha256(path) for path, _ in tables]
@@ -76,6 +78,11 @@ def _committed(
     path = Path(written.file_name(dataset, scheme, profile))
     file = told(rows, about, path=path, sha256="", local_sha256=local)
     return Scores(file=dataclasses.replace(file, published=part), table=table)
+
+
+def _of_the_data(warning: str) -> bool:
+    """Return whether a warning is about the dataset's own files (their grids), not about the masks."""
+    return warning.startswith(("reference of ", "… and ", "sform and qform contradict each other in the dataset's"))
 
 
 def _foreign(dataset: str, scheme: str, where: str) -> list[Problem]:
