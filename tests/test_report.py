@@ -14,6 +14,7 @@ import pytest
 
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.report import style
+from ich_bench.report.tables import as_latex
 from ich_bench.report.write import Report, report
 from report_runs import DATASET, run
 
@@ -144,6 +145,7 @@ def test_labels_needed_are_ticked_as_the_manifest_says(tmp_path: Path) -> None:
     cells = {row.name: row.cells for row in found.rows}
     assert cells["Weak"][:3] == ("weakly-supervised-transfer", "✓", "✓")
     assert cells["silent"][:3] == ("–", "–", "–")  # nobody said that it is supervised
+    assert r"Weak & weakly-supervised-transfer & \checkmark{} & \checkmark{} &" in as_latex(found)
 
 
 def test_one_method_has_no_pairs_and_the_report_says_why(tmp_path: Path) -> None:

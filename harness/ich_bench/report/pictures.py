@@ -14,6 +14,7 @@ from typing import Any
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.report.style import DPI, ROLES, drawing
 
+_RASTER_DPI = 200  # of what is drawn as dots inside an SVG: a heat map of thousands of cells
 SUFFIXES = (".png", ".pdf", ".svg")
 _ID = re.compile(r'(\bid="|xlink:href="#|url\(#)([^")]+)')
 _SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
@@ -30,15 +31,21 @@ class Picture:
 
     @cached_property
     def figure(self) -> Any:
-        """Return the figure, drawn when it is first asked for."""
-        return self.draw()
+        """Return the figure, drawn when it is first asked for, and laid out once: each file shows it the same."""
+        figure = self.draw()
+        with drawing():
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        return figure
 
 
 def svg(picture: Picture) -> str:
     """Return the figure as an `<svg>` element whose colours are the page's CSS variables; ids carry its name."""
     with drawing():
         text = io.StringIO()
-        picture.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None})
+        picture.figure.savefig(
+            text, format="svg", dpi=_RASTER_DPI, metadata={"Date": None, "Creator": None, "Format": None}
+        )
     body = text.getvalue()
     body = body[body.index("<svg") :]
     for role, (light, _) in ROLES.items():

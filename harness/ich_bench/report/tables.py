@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as html_escape
 
-from ich_bench.board.latex import escape as latex
+from ich_bench.board.latex import escape
 from ich_bench.board.wording import BLANK
 from ich_bench.escape import markdown, printable
 from ich_bench.tables.layout import NO_BREAK
@@ -77,10 +77,10 @@ def as_markdown(table: Table, number: int | None = None) -> str:
 
 
 def as_latex(table: Table) -> str:
-    """Return the table as LaTeX; it needs the packages booktabs and graphicx, and is numbered by LaTeX."""
+    """Return the table as LaTeX; it needs the packages booktabs, graphicx and amssymb, and is numbered by LaTeX."""
     columns = "l" + "".join("l" if at in table.words else "r" for at in range(len(table.header) - 1))
     lines = [
-        r"% needs \usepackage{booktabs,graphicx}",
+        r"% needs \usepackage{booktabs,graphicx,amssymb}",
         r"\begin{table}",
         rf"\caption{{\textbf{{{latex(table.title)}.}} {latex(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
@@ -98,13 +98,18 @@ def as_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
+def latex(text: str) -> str:
+    """Return the text as LaTeX that prints it letter by letter."""
+    return escape(text).replace("✓", r"\checkmark{}")
+
+
 def plain(text: str) -> str:
     """Return the text with all that does not print written out, spaces that hold together kept."""
     return NO_BREAK.join(printable(part) for part in text.split(NO_BREAK))
 
 
 def _text(text: str) -> str:
-    return escape(plain(text))
+    return html_escape(plain(text))
 
 
 def _md(text: str) -> str:
