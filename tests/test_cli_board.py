@@ -61,6 +61,14 @@ def test_json_is_the_same_by_either_option(runs: list[str]) -> None:
     assert json.loads(said(*told, "--json")) == json.loads(said(*told, "--format", "json"))
 
 
+def test_a_dataset_of_healthy_heads_opens_with_the_clean_rate(runs: list[str], tmp_path: Path) -> None:
+    quiet = write_run(tmp_path / "quiet", "cq500-negative", [1.0] * 245)
+    text = said("leaderboard", "cq500-negative", "--with", str(quiet), "--everything")
+    assert "clean on healthy (n = 245)" in text
+    assert "245/245 100 % [98–100]" in text
+    assert "clean rate and no rank" in text
+
+
 def test_compare_takes_output_folders(runs: list[str]) -> None:
     text = said("compare", runs[0], runs[1])
     assert "A is better" in text

@@ -26,7 +26,7 @@ def efficiency(entries: Sequence[Entry], facts: Facts, *, seed: int) -> Iterator
     for entry in sorted(entries, key=lambda one: one.slug):
         if entry.kind != "measured" or not entry.submission.manifest.regime.startswith("cv"):
             continue
-        found = [_point(entry, run, facts, seed) for run in entry.runs]
+        found = [_point(entry, run, facts, seed) for run in entry.runs if run.has_ich.any()]
         yield from sorted(found, key=lambda one: (one.share, -1 if one.draw is None else one.draw))
 
 

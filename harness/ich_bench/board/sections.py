@@ -115,6 +115,7 @@ def detection(board: Board, rows: Sequence[Row]) -> Section:
         (say.name(row), say.share(row.detected), _short(row, "sensitivity"), _short(row, "specificity"),
          _short(row, "same_side_of_30_ml"))
         for row in rows
+        if row.detected is not None and row.detected.n
     ]  # fmt: skip
     return Section(
         title="detected: at least 10 % of the reference covered (95 % Wilson); % of patients; right side of 30 mL",

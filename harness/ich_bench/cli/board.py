@@ -72,6 +72,8 @@ def leaderboard(
         profile=profile,
         metrics=[] if metric is None else [metric],
     )
+    if metric is None and board.rows and not board.with_ich and cohort == "ich":
+        cohort, chosen = "healthy", "clean"
     asked = {
         "schemes": schemes,
         "strata": strata,
