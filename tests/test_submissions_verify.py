@@ -179,6 +179,8 @@ def test_scores_of_another_suite_are_not_verified_here(tmp_path: Path, monkeypat
 def test_what_cannot_be_asked_is_said(home: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean my-net"):
         verify("my-ne", submissions=home / "subs")
+    with pytest.raises(UsageError, match="there is no submission"):
+        verify("../subs/my-net", submissions=home / "subs")
     with pytest.raises(IchBenchError, match=r"holds no scores of hssayeni; it has instance2022, seg-cq500\."):
         verify("my-net", submissions=home / "subs", dataset="hssayeni")
 

@@ -17,6 +17,7 @@ from ich_bench.metrics.profiles import PROFILES
 from ich_bench.runs import store
 from ich_bench.runs.pool import Progress
 from ich_bench.submissions import written
+from ich_bench.submissions.allowed import SLUG
 from ich_bench.submissions.load import load_submission, submissions_folder
 from ich_bench.submissions.model import ScoreFile, Submission
 from ich_bench.submissions.own_faults import SLACK, own_faults
@@ -75,7 +76,7 @@ def verify(
         progress: Called with (done, total) after each case.
     """
     place = submissions_folder(submissions) / slug
-    if not place.is_dir():
+    if not place.is_dir() or not SLUG.fullmatch(slug):
         from ich_bench.submissions.load import load_submissions
 
         load_submissions(place.parent).get(slug)
