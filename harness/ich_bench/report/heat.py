@@ -64,8 +64,9 @@ def _p_map(axis: Any, one: PMap, methods: Sequence[Label], *, names: bool) -> No
             if row != column and count <= _PRINTED_UP_TO:
                 axis.text(column, row, _p_text(one.p[row, column]), fontsize=size, ha="center", va="center",
                           color="#fdfdfd" if shade in (*_BETTER[:2], *_WORSE[:1]) else "#1b1b1b")  # fmt: skip
-    axis.pcolormesh(np.arange(count + 1) - 0.5, np.arange(count + 1) - 0.5, picture, edgecolors=colour("rule"),
-                    linewidth=0.4 if count <= SIDE_BY_SIDE_UP_TO else 0)  # fmt: skip
+    edges, few = np.arange(count + 1) - 0.5, count <= SIDE_BY_SIDE_UP_TO
+    rule = 0.4 if few else 0
+    axis.pcolormesh(edges, edges, picture, edgecolors=colour("rule"), linewidth=rule, rasterized=not few)
     axis.set_ylim(count - 0.5, -0.5)
     axis.set_aspect("equal")
     axis.set_title(one.title, pad=12 if count <= 60 else 6, fontsize=SMALL_POINT + 1)
