@@ -21,6 +21,7 @@ EXACT = ReaderParameters(
     bone=0.0,
     least_mm2=0.0,
     least_ml=0.0,
+    least_share=0.0,
 )
 
 

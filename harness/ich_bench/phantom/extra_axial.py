@@ -142,7 +142,7 @@ def draw_sdh(
     blood = draw_blood("sdh", rng, parameters, venous_hu=head.sinus_hu, middle_y_mm=middle)
     lumps = smooth_field(rng, 8.0)
     rough = between(rng, 0.12, 0.28)
-    wide = float(np.clip(volume_ml / 15.0, 0.01, 4.0)) ** 0.36 * between(rng, 0.85, 1.2)
+    wide = float(np.clip(volume_ml / 15.0, 0.01, 4.0)) ** 0.3 * between(rng, 0.85, 1.2)
     if drawn < 0.2 and volume_ml < 25.0:
         wall = 0 if drawn < 0.12 else 1
         centre = (0.0, between(rng, -45.0, 35.0), between(rng, 28.0, 44.0))
@@ -158,7 +158,7 @@ def draw_sdh(
     bleed = ExtraAxial(
         subtype="sdh", side=side, centre=(side * 0.9 * head.half_width_mm, middle, z), volume_ml=volume_ml,
         hu=blood.hu, blood=blood, lumps=lumps, thick_mm=1.0,
-        half_mm=(min(92.0, 55.0 * wide), min(72.0, 36.0 * wide)), rough=rough,
+        half_mm=(min(90.0, 52.0 * wide), min(70.0, 34.0 * wide)), rough=rough,
     )  # fmt: skip
     return _fitted(bleed, lattice)
 

@@ -95,7 +95,7 @@ def draw_iph(
         min(max((z + normal(rng, 0.0, 4.0)) * high, span_mm[0]), span_mm[1]),
     )
     lobes = [((0.0, 0.0, 0.0), (between(rng, 0.65, 0.9), between(rng, 0.9, 1.25), between(rng, 0.75, 1.1)))]
-    for _ in range(int(between(rng, 0.0, 4.0))):
+    for _ in range(1 + int(between(rng, 0.0, 3.0))):
         away = tuple(normal(rng, 0.0, _LOBE_SPREAD / 1.5) for _ in range(3))
         half = tuple(between(rng, 0.35, 0.7) for _ in range(3))
         lobes.append(((away[0], away[1], away[2]), (half[0], half[1], half[2])))

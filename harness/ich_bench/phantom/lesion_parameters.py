@@ -92,7 +92,7 @@ SITES: dict[str, LesionParameters] = {
     ),
     "c": LesionParameters(
         plans=_PLANS_C,
-        again=0.15,
+        again=0.08,
         head_ml=((0.0, 0.4), (0.10, 3.0), (0.25, 7.5), (0.50, 17.0), (0.75, 34.0), (0.90, 62.0), (1.0, 130.0)),
     ),
     "d": LesionParameters(

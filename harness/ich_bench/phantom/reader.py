@@ -33,8 +33,8 @@ class ReaderParameters:
     jitter_mm: tuple[float, float] = (0.5, 0.8)  # standard deviation of the outline in a slice, drawn once a head
     correlation_mm: float = 4.0  # along the outline, in plane
     between_slices_mm: float = 3.0  # and from slice to slice: a thin slice is outlined like its neighbour
-    bone_rim_mm: float = 2.0  # so near the inner table the outline follows it,
-    bone_jitter: float = 0.25  # and strays inwards by this share only
+    bone_rim_mm: float = 1.0  # so near the inner table the outline follows it,
+    bone_jitter: float = 0.4  # and strays inwards by this share only
     bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined,
     bias_share: float = 0.1  # and of its depth: the edge of a large clot is soft
     thin_bias_mm: float = 0.5  # the first, for SAH: thin blood is drawn thicker or thinner
@@ -47,7 +47,8 @@ class ReaderParameters:
     bone_hu: float = 140.0
     bone_reach_mm: float = 1.6
     least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined,
-    least_ml: float = 0.08  # nor a fragment beside larger ones
+    least_ml: float = 0.08  # nor a fragment beside larger ones,
+    least_share: float = 0.03  # nor one so much smaller than the largest
 
 
 def read(
@@ -89,7 +90,9 @@ def read(
             outlined[box] |= drawn if drawn.any() else one
         fragments, count = label(outlined, _WHOLE)
         if count > 1:
-            large = np.bincount(fragments.ravel()) * float(np.prod(spacing_mm)) / 1000.0 >= parameters.least_ml
+            each_ml = np.bincount(fragments.ravel()) * float(np.prod(spacing_mm)) / 1000.0
+            each_ml[0] = 0.0
+            large = each_ml >= max(parameters.least_ml, parameters.least_share * each_ml.max())
             large[0] = False
             if large.any():
                 outlined &= large[fragments]
