@@ -14,7 +14,7 @@ from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.phantom.bleed import Bleed
 from ich_bench.phantom.bleeds import draw_bleed_plan, draw_bleeds, lesion_parameters
 from ich_bench.phantom.chance import Floats
-from ich_bench.phantom.head import Facts, Head
+from ich_bench.phantom.head import Facts, Head, Mask
 from ich_bench.phantom.mimics import Mimic, draw_mimics
 from ich_bench.phantom.paint import Blood, paint
 from ich_bench.phantom.parameters import PARAMETERS, PHANTOM_VERSION, Parameters, site_of
@@ -27,6 +27,7 @@ _LEAST_VOXELS = 6  # a bleed that leaves fewer is drawn again
 _ATTEMPTS = 20
 _NO_BONE = 0.9  # a voxel that is bone to a tenth is no blood
 _FACE_MM = (62.0, -26.0)  # in front of and below: the face that site B blurs
+_READ_MM = 10.0  # beyond what bled, in which an outline may lie
 _FACE_BLUR_MM = 5.0
 
 
@@ -78,7 +79,7 @@ def draw(
         _blur_face(hu, scan)
     cavity = exposed.cavity.transpose(2, 1, 0)
     truth = {name: mask.transpose(2, 1, 0) for name, mask in exposed.blood.items()}
-    outlined = read(truth, hu, cavity, scan.spacing_mm, rng) if bleeds else truth
+    outlined = _outlined(truth, hu, cavity, scan, rng) if bleeds else truth
     return Head(
         case_id=case_id,
         patient_id=patient_id or case_id,
@@ -93,7 +94,26 @@ def draw(
     )
 
 
-def _union(masks: dict[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def _outlined(
+    truth: dict[str, Mask], hu: NDArray[np.int16], cavity: Mask, scan: Scan, rng: np.random.Generator
+) -> dict[str, Mask]:
+    """Return what the reader outlines, looking no farther than where something bled."""
+    spans = []
+    union = _union(truth)
+    for axis, mm in enumerate(scan.spacing_mm):
+        held = np.nonzero(union.any(axis=tuple(other for other in range(3) if other != axis)))[0]
+        margin = int(np.ceil(_READ_MM / mm)) + 1
+        spans.append(slice(max(0, int(held[0]) - margin), int(held[-1]) + margin + 1))
+    box = (spans[0], spans[1], spans[2])
+    near = {name: np.ascontiguousarray(mask[box]) for name, mask in truth.items()}
+    seen = read(near, np.ascontiguousarray(hu[box]), np.ascontiguousarray(cavity[box]), scan.spacing_mm, rng)
+    outlined = {name: np.zeros(scan.shape[::-1], bool).transpose(2, 1, 0) for name in truth}
+    for name, mask in seen.items():
+        outlined[name][box] = mask
+    return outlined
+
+
+def _union(masks: dict[str, Mask]) -> Mask:
     found = np.zeros_like(next(iter(masks.values())))
     for mask in masks.values():
         found |= mask
@@ -129,8 +149,8 @@ class _Exposed:
     """All voxels before the scanner, (z, y, x): HU, cavity, and blood of each subtype."""
 
     hu: Floats
-    cavity: NDArray[np.bool_]
-    blood: dict[str, NDArray[np.bool_]]
+    cavity: Mask
+    blood: dict[str, Mask]
 
 
 def _seen(
@@ -169,7 +189,7 @@ def _expose(
     return _Exposed(hu=hu, cavity=cavity, blood=blood), counts
 
 
-def _mark(part: Blood, cavity: Floats, mask: NDArray[np.bool_]) -> int:
+def _mark(part: Blood, cavity: Floats, mask: Mask) -> int:
     """Mark the voxels that are at least half blood and hardly bone; return how many."""
     taken = (part.share >= 0.5) & (cavity[part.j, part.i] >= _NO_BONE)
     mask[part.j[taken], part.i[taken]] = True

@@ -1,4 +1,4 @@
-"""How are smooth functions of the place brought to every voxel quickly? From nodes about 2 mm apart, by interpolation.
+"""How are smooth functions of the place brought to every voxel quickly? From nodes 2.5 mm apart, by interpolation.
 
 Depths and densities are smooth; edges are made sharp afterwards, from the depths, voxel by voxel. The nodes lie along
 the scan's own axes, so that going from nodes to voxels is one sparse product along each axis.
@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from ich_bench.phantom.chance import Floats
 
-NODE_MM = 2.2
+NODE_MM = 2.5
 _PLANE_MM = 2.6  # faces nearer than this share planes of nodes
 
 

@@ -107,7 +107,8 @@ def _outside(head: Anatomy, at: dict[str, Floats], steep: Floats, edge: float, h
     _lay(hu, 32.0, _share(skin, sharp))
     _lay(hu, head.fat_hu + 9.0 * grain, _share(np.minimum(skin - _SKIN_MM, above), sharp))
     _lay(hu, head.muscle_hu + 5.0 * grain, _share(np.minimum(at["muscle"] - above, skin - _SKIN_MM), sharp))
-    _lay(hu, at["soft_hu"], _share(at["soft"], sharp))
+    if at["soft"].max() > -edge:
+        _lay(hu, at["soft_hu"], _share(at["soft"], sharp))
     table = np.minimum(-vault, -above)
     bone = _share(table, np.minimum(steep, sharp))
     cut = np.minimum(np.maximum(at["suture"] * 0.9, 0.25), 1.0)
@@ -116,10 +117,12 @@ def _outside(head: Anatomy, at: dict[str, Floats], steep: Floats, edge: float, h
     marrow *= (head.table_hu - head.diploe_hu) * (1.0 - 0.22 * grain)
     _lay(hu, head.table_hu - marrow, bone)
     base = at["base"]
-    spongy = _share(base - 2.2, 0.5)
-    spongy *= (0.45 - 0.20 * grain) * head.table_hu
-    _lay(hu, 0.86 * head.table_hu - spongy, _share(base, sharp))
-    _lay(hu, AIR_HU + 30.0, _share(at["air"], sharp))
+    if base.max() > -edge:
+        spongy = _share(base - 2.2, 0.5)
+        spongy *= (0.45 - 0.20 * grain) * head.table_hu
+        _lay(hu, 0.86 * head.table_hu - spongy, _share(base, sharp))
+    if at["air"].max() > -edge:
+        _lay(hu, AIR_HU + 30.0, _share(at["air"], sharp))
 
 
 def _inside(head: Anatomy, at: dict[str, Floats], steep: dict[str, Floats], edge: float) -> Floats:
@@ -194,9 +197,10 @@ def _paint_bleed(
     share, blood_hu, swollen = (np.zeros(rows.size) for _ in range(3))
     wx, wy = found.x.cubic[window[0]], found.y.cubic[window[1]]
     layers = _layers(scan)
+    faces = [spread(found.between(k, face, numbers), wx, wy)[:, rows, columns] for face in (0.0, 1.0)]
+    faces[1] -= faces[0]
     for height in layers:
-        fields = spread(found.between(k, height, numbers), wx, wy)
-        at = {name: values[rows, columns] for name, values in zip(FOR_BLEEDS, fields, strict=True)}
+        at = dict(zip(FOR_BLEEDS, faces[0] + height * faces[1], strict=True))
         place = scan.head_mm(
             ii + float(found.box[0].start), jj + float(found.box[1].start), np.full(ii.shape, k - 0.5 + height)
         )
