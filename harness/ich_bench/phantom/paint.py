@@ -107,7 +107,7 @@ def _outside(head: Anatomy, at: dict[str, Floats], steep: Floats, edge: float, h
     _lay(hu, 32.0, _share(skin, sharp))
     _lay(hu, head.fat_hu + 9.0 * grain, _share(np.minimum(skin - _SKIN_MM, above), sharp))
     _lay(hu, head.muscle_hu + 5.0 * grain, _share(np.minimum(at["muscle"] - above, skin - _SKIN_MM), sharp))
-    if at["soft"].max() > -edge:
+    if at["soft"].max(initial=-99.0) > -edge:
         _lay(hu, at["soft_hu"], _share(at["soft"], sharp))
     table = np.minimum(-vault, -above)
     bone = _share(table, np.minimum(steep, sharp))
@@ -117,11 +117,11 @@ def _outside(head: Anatomy, at: dict[str, Floats], steep: Floats, edge: float, h
     marrow *= (head.table_hu - head.diploe_hu) * (1.0 - 0.22 * grain)
     _lay(hu, head.table_hu - marrow, bone)
     base = at["base"]
-    if base.max() > -edge:
+    if base.max(initial=-99.0) > -edge:
         spongy = _share(base - 2.2, 0.5)
         spongy *= (0.45 - 0.20 * grain) * head.table_hu
         _lay(hu, 0.86 * head.table_hu - spongy, _share(base, sharp))
-    if at["air"].max() > -edge:
+    if at["air"].max(initial=-99.0) > -edge:
         _lay(hu, AIR_HU + 30.0, _share(at["air"], sharp))
 
 
