@@ -50,11 +50,11 @@ def test_sites_take_turns_and_site_d_stays_unseen() -> None:
         pool.planned_head(0, sites=("d",))
 
 
-def test_four_heads_in_ten_bleed_and_with_the_pools_subtypes() -> None:
-    # share 0.41 of 4,000: 1,640, SD 31
-    plans = [pool.planned_head(number) for number in range(4000)]
+def test_a_third_of_the_heads_bleeds_with_the_pools_subtypes() -> None:
+    # share 0.37 of 4,000: 1,480, SD 31
+    plans = [pool.planned_head(number) for number in range(4000)]  # no head is drawn
     ill = [head.bleeds or () for head in plans if head.has_ich]
-    assert 1640 - 4 * 31 < len(ill) < 1640 + 4 * 31
+    assert 1480 - 4 * 31 < len(ill) < 1480 + 4 * 31
     shares = {name: sum(name in bleeds for bleeds in ill) / len(ill) for name in SUBTYPES}
     assert shares["edh"] < 0.08
     assert max(shares, key=shares.__getitem__) in {"iph", "sdh"}
@@ -137,4 +137,4 @@ def test_one_slice_in_seven_is_positive_and_subtypes_have_their_shares() -> None
     assert 0.10 < flags["any"].mean() < 0.19
     of_positive = {name: flags[name].sum() / flags["any"].sum() for name in SUBTYPES}
     for name, share in {"sdh": 0.44, "iph": 0.33, "sah": 0.33, "ivh": 0.24, "edh": 0.03}.items():
-        assert abs(of_positive[name] - share) < 0.12, name
+        assert abs(of_positive[name] - share) < 0.10, name

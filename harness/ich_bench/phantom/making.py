@@ -83,7 +83,7 @@ def _pool(asked: Asked, progress: Progress | None) -> Written:
 
 def _native(asked: Asked, layout: str, progress: Progress | None) -> Written:
     """Write a dataset's heads under a real one's ids, ill where those are ill; they are drawn in the cache first."""
-    folder = _named(asked)
+    folder = _named(asked).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise IchBenchError(f"{folder} holds something already. Name a new or empty folder for drawn heads.")
     wanted = library.selected(asked.dataset, heads=asked.heads, site=asked.site)
