@@ -57,6 +57,19 @@ METHODS: Mapping[str, Callable[[Head], Mask]] = {
     "demo-threshold": threshold,
     "demo-raw-threshold": raw_threshold,
 }
+_MANIFEST = """method = "{name}"
+about = "{about}"
+team = "ich-bench"
+licence = "Apache-2.0"
+supervision = "none"
+labels_needed = []
+training_data = []
+external_data = []
+regime = "external"
+checkpoint_selection = "last"
+postprocessing_chosen_on = "none"
+test_data_seen = "no"
+"""
 _IN_PLANE = np.ones((3, 3, 1), dtype=bool)
 
 
@@ -82,8 +95,7 @@ def demo(out: Path, *, jobs: int = 1, progress: Progress | None = None) -> tuple
             progress(number + 1, len(dataset.cases))
     for name, method in METHODS.items():
         about = (method.__doc__ or "").split(".")[0].replace("Return ", "")
-        text = f'method = "{name}"\nabout = "{about}"\nregime = "external"\n'
-        (out / name / "submission.toml").write_text(text, "utf-8")
+        (out / name / "submission.toml").write_text(_MANIFEST.format(name=name, about=about), "utf-8")
     return tuple(
         evaluate(DATASET, out / name, out=out / name, jobs=jobs, overwrite=True) for name, _ in METHODS.items()
     )
