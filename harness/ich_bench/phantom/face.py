@@ -160,6 +160,8 @@ class _Face:
         cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.2 * (self.fine + 0.1))
         canal = 2.6 - np.hypot(y + 19.0 + 0.1 * (side - 60.0), z + 37.0 + 0.12 * (side - 60.0))
         canal = np.minimum(canal, side - 48.0)
+        if self.head.infant:  # cells and sinuses grow later
+            return canal
         within = _ball(side, y, z, (0.0, 47.0, -47.0), (13.5, 27.0, 21.0))
         septa = 2.6 * np.abs(np.sin(0.42 * y + 1.1 * self.bump)) - 0.45
         septa = np.minimum(septa, 2.6 * np.abs(np.sin(0.30 * side + 0.5 * self.bump + 0.1)) - 0.35)
