@@ -1,6 +1,6 @@
 """Do the drawn bleeds follow the published statistics of lesions? Prints tables, drawn beside published, site by site.
 
-Run it with `python benchmarks/phantom_lesions.py --jobs 2`: ten minutes of two free cores. It prints two kinds of tables.
+Run it with `python benchmarks/phantom_lesions.py --jobs 2`: ten minutes of two free cores. Two kinds of table come.
 The first are of more than 1,000 bleeds as shapes, before any scan: their volume on a 3 mm lattice, times the share of
 it that masks hold (`rendered`, measured). The others are of heads drawn whole (`--heads`, a site), as the simulated
 reader outlines them: volumes, clusters, slices, and Dice between truth and reference. Seeds are this script's own.

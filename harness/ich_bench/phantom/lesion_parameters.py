@@ -52,7 +52,8 @@ class Kind:
 class LesionParameters:
     """What bleeds at a site. Where no source is named, numbers are textbook ranges.
 
-    `head_ml` are quantiles of a head's total volume: (share of heads below, mL), log-linear in between.
+    `head_ml` are quantiles of a head's total volume: (share of heads below, mL), log-linear in between; site A's are
+    those of Seg-CQ500's 51 reference masks, without the one outlier of 451 mL.
     """
 
     plans: Plans = _PLANS_A
@@ -65,17 +66,17 @@ class LesionParameters:
     edh: Kind = Kind(median_ml=12.0, log_sd=1.3, ages=(0.20, 0.72, 0.08, 0.0), rendered=0.93)  # 4-35
     sdh: Kind = Kind(median_ml=15.0, log_sd=1.3, ages=(0.10, 0.42, 0.28, 0.20), rendered=0.75)  # 5-45
     sah: Kind = Kind(median_ml=3.0, log_sd=1.4, ages=(0.20, 0.70, 0.10, 0.0), rendered=0.80)  # 0.8-10
-    hyperacute_hu: Span = (40.0, 60.0)
+    hyperacute_hu: Span = (40.0, 60.0)  # blood of less than 6 hours
     swirl_hu: Span = (25.0, 45.0)  # not yet clotted, inside hyperacute blood
     acute_hu: Span = (60.0, 8.0)  # mean and standard deviation, kept within 50-90
     decline_hu_a_day: Span = (1.0, 2.0)  # from the third day on
     subacute_hu: Span = (30.0, 45.0)  # of a subdural of 4-20 days: as dense as brain
-    chronic_hu: Span = (10.0, 25.0)
+    chronic_hu: Span = (10.0, 25.0)  # of a subdural older than three weeks
     layered: float = 0.15  # share of chronic subdurals with fresh blood sunk to the back
     sah_hu: Span = (35.0, 60.0)  # thin blood mixed with fluid
     fluid_level: float = 0.08  # share of acute IPH with a level (clotting disorders; ours)
     anaemia_hu: Span = (10.0, 15.0)  # taken off where the haematocrit (venous HU - 10) is below 30 %
-    oedema_hu: Span = (18.0, 24.0)
+    oedema_hu: Span = (18.0, 24.0)  # of the swollen tissue around an IPH
     oedema_share: Span = (0.3, 1.6)  # its volume, of the IPH's
 
     def of(self, subtype: str) -> Kind:

@@ -33,22 +33,22 @@ class ReaderParameters:
     jitter_mm: tuple[float, float] = (0.5, 0.8)  # standard deviation of the outline in a slice, drawn once a head
     correlation_mm: float = 4.0  # along the outline, in plane
     between_slices_mm: float = 3.0  # and from slice to slice: a thin slice is outlined like its neighbour
-    bone_rim_mm: float = 1.0  # so near the inner table the outline follows it,
-    bone_jitter: float = 0.4  # and strays inwards by this share only
-    bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined,
-    bias_share: float = 0.1  # and of its depth: the edge of a large clot is soft
-    thin_bias_mm: float = 0.5  # the first, for SAH: thin blood is drawn thicker or thinner
+    bone_rim_mm: float = 1.0  # so near the inner table the outline follows the bone, which is seen
+    bone_jitter: float = 0.4  # share of the jitter by which it still strays inwards there
+    bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined
+    bias_share: float = 0.1  # of its depth, added to `bias_mm`: the edge of a large clot is soft
+    thin_bias_mm: float = 0.5  # instead of `bias_mm` for SAH: thin blood is drawn thicker or thinner
     missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
-    end_mm: float = 5.0
+    end_mm: float = 5.0  # how much of thin slices counts as the first or the last
     end_area: float = 0.7  # of the largest slice; a larger end is never missed
     least_strand_px: float = 2.0  # strands of SAH thinner than this are dropped or bridged
     dropped: float = 0.6  # share of the thin stretches that are dropped; the others are drawn wider and bridged
     bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
-    bone_hu: float = 140.0
-    bone_reach_mm: float = 1.6
-    least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined,
-    least_ml: float = 0.08  # nor a fragment beside larger ones,
-    least_share: float = 0.03  # nor one so much smaller than the largest
+    bone_hu: float = 140.0  # above, it is bone (INSTANCE 2022 was counted so)
+    bone_reach_mm: float = 1.6  # how far into the bone they go
+    least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined
+    least_ml: float = 0.08  # a smaller fragment beside larger ones is left out
+    least_share: float = 0.03  # and so is one this much smaller than the largest
 
 
 def read(

@@ -20,7 +20,7 @@ class WeakLabelParameters:
 
     end_flipped: float = 0.15  # the first and the last slice of a bleed: called free
     small_missed: float = 0.20  # any slice that shows less than `small_mm2` of it: called free
-    small_mm2: float = 50.0
+    small_mm2: float = 50.0  # a slice that shows less is a small one
     false_positive: float = 0.01  # share of the slices without this bleed that are called bled, mimics first
 
 
