@@ -103,12 +103,10 @@ def test_each_check_of_style_and_types_in_ci_runs_before_a_commit_too() -> None:
     assert {name for name in checked if name not in ("pip", "python")} <= set(hooks)
 
 
-def test_the_journey_names_each_verb_that_is_not_there_as_not_there() -> None:
-    text = (ROOT / "docs" / "journey.md").read_text("utf-8")
-    for heading in ("Compare", "Report", "Submit"):
-        section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
-        assert section.strip().startswith("**Not there yet.**")
-    assert "**No `cite` verb yet.**" in text
+def test_no_page_shows_a_command_that_is_not_there_yet() -> None:
+    for page in PAGES:
+        shown = {command.split()[0] for command in commands(page.read_text("utf-8"))}
+        assert not NOT_THERE_YET & shown, name_of(page)
 
 
 def test_the_examples_of_splits_by_slices_run_on_drawn_downloads(tmp_path: Path) -> None:
