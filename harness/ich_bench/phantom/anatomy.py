@@ -80,7 +80,11 @@ def shell(head: Anatomy, x: Floats, y: Floats, z: Floats) -> Shell:
     front, back = np.clip(v - 0.45, 0.0, 1.0), np.clip(-v - 0.55, 0.0, 1.0)
     temple = np.exp(-(((z + 14) / 22) ** 2) - ((y - 12) / 32) ** 2) * np.minimum(across, 1.0)
     knob = np.exp(-((x / 15.0) ** 2) - ((z + 14.0) / 13.0) ** 2) * np.clip(-2.0 * v - 1.0, 0.0, 1.0)
-    bone = 6.0 + 1.4 * lumps + 2.4 * front + 4.0 * back - 3.2 * temple + 4.0 * knob - 0.9 * rough
+    usual = head.parameters.skull
+    parietal = usual.parietal_mm
+    bone = parietal + 1.4 * lumps + 2.4 * (usual.frontal_mm - parietal) * front
+    bone = bone + 2.0 * (usual.occipital_mm - parietal) * back - (parietal - usual.temporal_mm) * temple
+    bone = bone + (usual.protuberance_mm - 9.0) * knob - 0.9 * rough
     floor = head.base.depth_mm(x, y, z) - 0.8 * rough
     thick = np.maximum(bone * head.skull, 1.0 if head.infant else 1.8)
     if head.craniectomy is not None:

@@ -196,7 +196,7 @@ class _Face:
         threads = np.clip(0.5 + np.maximum(strands, np.minimum(cone, 62.0 - y)) / 1.6, 0.0, 1.0)
         content = -88.0 + threads * 130.0
         content = content + np.clip(0.5 + globe / 1.6, 0.0, 1.0) * (40.0 - content)
-        content = content + np.clip(0.5 + (globe - 1.9) / 1.2, 0.0, 1.0) * (9.0 - content)
+        content = content + np.clip(0.5 + (globe - 1.9) / 1.2, 0.0, 1.0) * (head.parameters.tissue.globe_hu - content)
         lens = _ball(*eye, (32.5, 80.5, -43.0), (4.6, 2.2, 4.6))
         content = content + np.clip(0.5 + lens / 1.4, 0.0, 1.0) * (75.0 - content)
         soft = np.minimum(np.maximum(soft, np.maximum(self.orbit, globe)), skin - 1.6)

@@ -21,7 +21,6 @@ from ich_bench.phantom.scanner import Scan
 from ich_bench.phantom.survey import AT, FOR_BLEEDS, PAINTED, SLOPED, Survey
 
 AIR_HU = -1000.0
-DURA_HU = 60.0
 _SKIN_MM = 1.9
 _LAYER_MM = 1.7  # a bleed is sampled in layers about this thin
 _PLACE = tuple[Floats, Floats, Floats]
@@ -104,7 +103,7 @@ def _outside(head: Anatomy, at: dict[str, Floats], steep: Floats, edge: float, h
     sharp = 1.0 / edge
     skin, vault, grain = at["skin"], at["vault"], at["grain"]
     above = -(vault + at["bone"])
-    _lay(hu, 32.0, _share(skin, sharp))
+    _lay(hu, head.parameters.tissue.skin_hu, _share(skin, sharp))
     _lay(hu, head.fat_hu + 9.0 * grain, _share(np.minimum(skin - _SKIN_MM, above), sharp))
     _lay(hu, head.muscle_hu + 5.0 * grain, _share(np.minimum(at["muscle"] - above, skin - _SKIN_MM), sharp))
     if at["soft"].max(initial=-99.0) > -edge:
@@ -144,12 +143,12 @@ def _inside(head: Anatomy, at: dict[str, Floats], steep: dict[str, Floats], edge
     cleft = _share(sheet + 0.9, per_sheet)
     cleft -= _share(sheet - 0.9, per_sheet)
     cleft *= at["taut"]
-    _lay(hu, DURA_HU - 6.0, cleft)
+    _lay(hu, head.parameters.tissue.dura_hu - 6.0, cleft)
     side = np.abs(at["across"])
     sinus = at["sinus"]
     falx = _share(0.45 - side, 1.0 / edge)
     falx *= at["falx"]
-    _lay(hu, DURA_HU, falx)
+    _lay(hu, head.parameters.tissue.dura_hu, falx)
     _lay(hu, head.sinus_hu, _share(np.maximum(sinus - side, at["transverse"]), 1.0 / edge))
     hu += at["extra_hu"]
     return hu

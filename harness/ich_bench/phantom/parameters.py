@@ -26,14 +26,13 @@ class Tissue:
     grey_mean_sd: Span = (37.0, 1.3)  # Torbey 2000: caudate 37; the difference is kept in 6-11
     muscle_mean_sd: Span = (52.0, 4.0)  # Bushberg 2012: 40-60
     fat_mean_sd: Span = (-92.0, 8.0)  # Bushberg 2012: -100...-60
-    skin_hu: float = 35.0  # measured, partial volume of 2 mm of skin
+    skin_hu: float = 32.0  # measured, partial volume of 2 mm of skin
     dura_hu: float = 60.0  # ours: thin sheet, so that falx and tentorium read 42-50 at 5 mm as measured
     venous_blood_mean_sd: Span = (51.0, 5.0)  # Black 2011: 50 +- 7, near haematocrit in percent + 10
     table_mean_sd: Span = (1500.0, 120.0)  # Bushberg 2012: 1000-1700; sampled at 1 mm, so that P90 over 300 HU is right
     diploe_mean_sd: Span = (620.0, 110.0)  # Bushberg 2012: 300-700
     infant_bone_share: float = 0.55  # ours: infants' vault has one thin table, 500-900 HU
     globe_hu: float = 9.0  # vitreous; measured
-    air_hu: float = -1000.0  # by definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ class Skull:
     frontal_mm: float = 7.0  # Lynnerup 2001: 6.6-7
     parietal_mm: float = 6.0  # Lynnerup 2001: 5.4-6
     occipital_mm: float = 8.0  # Lynnerup 2001: 7.6-8.3
-    temporal_mm: float = 3.0  # textbook: 2-4 at the squama
+    temporal_mm: float = 2.8  # textbook: 2-4 at the squama
     protuberance_mm: float = 13.0  # textbook: 12-15 at the internal occipital protuberance
     relative_mean_sd: Span = (1.0, 0.15)  # Lynnerup 2001: between-person sd 15-20 %
     infant_mm: Span = (1.2, 3.0)  # Delye 2015: 1-3 mm in the first two years
@@ -97,8 +96,6 @@ class Noise:
     """What the scanner adds besides blur."""
 
     peak_per_mm: Span = (0.17, 0.28)  # Solomon 2012, Friedman 2013: noise power peaks at 0.15-0.3/mm
-    centre_to_edge: Span = (1.3, 1.6)  # textbook (Kalender 2011); comes from path length, checked by test
-    petrous_band_hu: Span = (10.0, 25.0)  # textbook (Brooks 1976): depth of the dark band between the petrous bones
     rim_hu: Span = (4.0, 10.0)  # textbook: brightening under the inner table, a false subdural
     rim_mm: Span = (5.0, 8.0)  # textbook: its depth
     texture_hu: float = 0.9  # ours: slow unevenness of brain tissue; measured sd of means of 1 cm squares 1-1.5

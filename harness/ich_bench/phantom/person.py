@@ -41,6 +41,7 @@ class Anatomy:
     craniotomy: tuple[float, float, float, float] | None  # a piece put back
     frontal_sinus: float  # size of its air, 0 none
     infant: bool
+    parameters: Parameters
     base: Base
     lumps: Field  # slow: shape of the skull, density
     bumps: Field  # roughness of the inner table, waviness of everything in the brain
@@ -110,6 +111,7 @@ def draw_anatomy(rng: np.random.Generator, site: str = "b", parameters: Paramete
         craniotomy=opened if 1.0 - mimics.craniotomy_share <= operated else None,
         frontal_sinus=0.0 if child else between(rng, 0.3, 1.3),
         infant=infant,
+        parameters=parameters,
         base=draw_base(lumps, bumps, half_length_mm / build.half_length_mean_sd[0]),
         lumps=lumps,
         bumps=bumps,

@@ -147,7 +147,7 @@ def _inside(
         "ventricle": (fluid.ventricle_mm, -30.0), "cistern": (fluid.cistern_mm, -30.0),
         "across": (fluid.across_mm + 0.5 * head.bumps.at(z, y, 0.0 * x), 30.0),
         "brain_hu": (_brain(head, before, fluid), head.white_hu),
-        "extra_hu": (rim + 0.9 * outline.lumps + 0.55 * grain, 0.0),
+        "extra_hu": (rim + head.parameters.noise.texture_hu * outline.lumps + 0.55 * grain, 0.0),
         "sinus": (np.where(z > -12, np.maximum(half, -9.0), -9.0), -9.0),
         "falx": (np.clip(12.0 * hung, 0.0, 0.8), 0.0),
         "tentorium": (tent, 9.0),
@@ -179,7 +179,12 @@ def _brain(head: Anatomy, place: Place, fluid: Spaces) -> Floats:
     )
     deep = np.maximum(deep, below * folia)
     hu = head.white_hu + deep * (head.grey_hu - head.white_hu)
-    dark = head.atrophy**2 * 9.0 * np.exp(np.minimum(fluid.ventricle_mm, 0.0) / 6.0) * np.clip(z / 12.0, 0.0, 1.0)
+    dark = (
+        head.atrophy**2
+        * head.parameters.build.leukoaraiosis_hu
+        * np.exp(np.minimum(fluid.ventricle_mm, 0.0) / 6.0)
+        * np.clip(z / 12.0, 0.0, 1.0)
+    )
     return hu - dark * (1.0 - deep)
 
 
