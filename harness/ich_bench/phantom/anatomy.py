@@ -145,7 +145,8 @@ def spaces(head: Anatomy, x: Floats, y: Floats, z: Floats, outline: Shell, corte
     gap = 0.35 + (0.5 + 1.6 * head.atrophy) * np.exp(np.minimum(-cortex_mm, 0.0) / 12.0)
     gap = np.where(along_falx(y, z), gap * (1.0 + 0.5 * swell), -9.0) - np.abs(x + 0.7 * sway)
     depth = 11.0 + 4.5 * outline.lumps + 4.5 * swell + 4.0 * head.atrophy
-    width = (0.32 + 0.85 * head.atrophy) * np.clip(1.25 - cortex_mm / (depth + 4.0), 0.12, 1.0) + 0.15
+    young, added = head.parameters.build.sulcus_mm
+    width = (young + added * head.atrophy) * np.clip(1.25 - cortex_mm / (depth + 4.0), 0.12, 1.0) + 0.15
     width = np.where(z < -18.0, 0.55 * width, width) * (1.0 + 0.35 * sway)
     end = np.minimum(0.6 * (depth - cortex_mm), 40.0 * (outline.radius - 0.58))
     return Spaces(

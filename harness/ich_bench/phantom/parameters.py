@@ -62,7 +62,7 @@ class Build:
     ventricle_ml_at_20: float = 13.0  # Scahill 2003: doubles from 20 to 60, doubles again by 80
     ventricle_ml_at_80: float = 42.0  # Ambarki 2010: 37 +- 18 in the elderly
     ventricle_log_sd: float = 0.33  # P5-P95 9-55 mL over ages 20-90
-    sulcus_mm: Span = (0.55, 1.9)  # half width, young to old; measured 0.8-1.6
+    sulcus_mm: Span = (0.32, 0.85)  # half width when young, and what age adds; measured 0.8-1.6 in an old head
     leukoaraiosis_hu: float = 9.0  # darkening around the ventricles of the very old; measured 5-8
 
 
