@@ -11,11 +11,11 @@ import pytest
 
 from ich_bench.cases import SUBTYPES
 from ich_bench.errors import UsageError
-from ich_bench.phantom.anatomy import Anatomy, draw_anatomy
+from ich_bench.phantom.anatomy import Anatomy, along_falx, draw_anatomy, tentorium_mm
 from ich_bench.phantom.bleed import Bleed, Blood, draw_blood
 from ich_bench.phantom.bleed_size import Lattice, lattice_of
 from ich_bench.phantom.bleeds import draw_bleed, draw_bleed_plan, draw_bleeds, draw_volumes
-from ich_bench.phantom.extra_axial import ExtraAxial, suture_mm
+from ich_bench.phantom.extra_axial import ExtraAxial, Sheet, suture_mm
 from ich_bench.phantom.iph import Iph
 from ich_bench.phantom.ivh import Ivh
 from ich_bench.phantom.lesion_parameters import SITES, LesionParameters
@@ -128,6 +128,23 @@ def test_an_epidural_lens_stops_at_the_sutures_and_a_subdural_crescent_does_not(
             x = lattice().place[0][depth(one) > 0]
             assert (x * one.side > 0).all()  # neither crosses the midline
     assert crossed >= 6
+
+
+def test_some_subdurals_lie_along_the_falx_or_on_the_tentorium() -> None:
+    sheets = [one for one in (bleed("sdh", seed, 8.0) for seed in range(30)) if isinstance(one, Sheet)]
+    assert {one.wall for one in sheets} == {0, 1}
+    assert 2 <= len(sheets) <= 12  # a fifth of those under 25 mL
+    for one in sheets:
+        x, y, z = (part[depth(one) > 0] for part in lattice().place)
+        assert x.size
+        if one.wall == 0:
+            assert (np.abs(x) < one.thick_mm * 1.8 + 1).all()
+            assert (x * one.side > 0).all()
+            assert along_falx(y, z).all()
+        else:
+            above = z - tentorium_mm(x, y)
+            assert (above > 0).all()
+            assert (above < one.thick_mm * 1.8 + 1).all()
 
 
 def test_a_lens_is_thick_and_short_where_a_crescent_is_thin_and_long() -> None:
