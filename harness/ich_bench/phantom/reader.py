@@ -34,8 +34,8 @@ class ReaderParameters:
     correlation_mm: float = 4.0  # along the outline, in plane
     between_slices_mm: float = 3.0  # and from slice to slice: a thin slice is outlined like its neighbour
     bone_rim_mm: float = 1.0  # so near the inner table the outline follows the bone, which is seen
-    bone_jitter: float = 0.4  # share of the jitter by which it still strays inwards there
-    bias_mm: float = 0.15  # standard deviation of how much too wide or too tight a whole component is outlined
+    bone_jitter: float = 0.3  # share of the jitter by which it still strays inwards there
+    bias_mm: float = 0.05  # standard deviation of how much too wide or too tight a whole component is outlined
     bias_share: float = 0.1  # of its depth, added to `bias_mm`: the edge of a large clot is soft
     thin_bias_mm: float = 0.5  # instead of `bias_mm` for SAH: thin blood is drawn thicker or thinner
     missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
