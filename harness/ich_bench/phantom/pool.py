@@ -30,11 +30,11 @@ class PoolParameters:
     heads show.
     """
 
-    prevalence: float = 0.37  # share of heads with ICH
+    prevalence: float = 0.345  # share of heads with ICH
     plans: tuple[tuple[int, tuple[str, ...]], ...] = (  # so many heads bleed so
-        (24, ("iph",)), (23, ("iph", "ivh")), (10, ("iph", "ivh", "sah")), (5, ("iph", "sah")), (7, ("iph", "sdh")),
-        (7, ("iph", "sdh", "sah")), (2, ("ivh",)), (3, ("ivh", "sah")), (9, ("sah",)), (14, ("sdh", "sah")),
-        (19, ("sdh",)), (3, ("edh",)), (1, ("edh", "sah")),
+        (24, ("iph",)), (27, ("iph", "ivh")), (15, ("iph", "ivh", "sah")), (5, ("iph", "sah")), (7, ("iph", "sdh")),
+        (7, ("iph", "sdh", "sah")), (2, ("ivh",)), (6, ("ivh", "sah")), (9, ("sah",)), (14, ("sdh", "sah")),
+        (17, ("sdh",)), (3, ("edh",)), (1, ("edh", "sah")),
     )  # fmt: skip
 
 
