@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.folds import load_scheme
 from ich_bench.report import style
 from ich_bench.report.tables import as_latex
 from ich_bench.report.write import Report, report
+from ich_bench.runs.store import schema, write_scores
 from report_runs import DATASET, run
+from scored import row, scores
 
 HOSTILE = '<script>alert("1")<b> & $x_{1}$ \\end{tabular} | # \x1b[31m\u202e ' + "long " * 30
 
@@ -257,6 +260,22 @@ def test_figures_and_tables_are_written_as_files_by_name(two: Report, tmp_path: 
     written = two.save_tables(tmp_path / "t", ("md",))
     assert {path.suffix for path in written} == {".md"}
     assert "| poor |" in next(path for path in written if path.name.endswith("overlap.md")).read_text()
+
+
+def test_a_published_protocol_says_its_own_epsilon_and_has_no_all_where_it_scores_none(tmp_path: Path) -> None:
+    outs = []
+    for name in "ab":
+        rows = [row(str(one.case_id), profile="wang2020", has_ich=place < 8, scheme="cv4", fold=one.fold, dice=0.5,
+                    submission=name) for place, one in enumerate(load_scheme(DATASET).rows)]  # fmt: skip
+        rows = [{key: one[key] for key in schema("wang2020").names} for one in rows]
+        outs.append(tmp_path / name)
+        made = scores(rows, profile="wang2020", scheme="cv4", fold_sha256=load_scheme(DATASET).sha256)
+        write_scores(made, outs[-1] / "scores" / f"{DATASET}.parquet")
+    found = report(outs)
+    overlap = next(one for one in found.tables if one.name.endswith("-overlap"))
+    assert overlap.header == ("method", "dice, ich")
+    assert "no ε" in overlap.caption
+    assert not [one for one in found.pictures if "-pairs-all" in one.name]
 
 
 @pytest.mark.slow

@@ -141,6 +141,8 @@ def test_healthy_heads_show_the_interval_and_the_95th_percentile() -> None:
     assert lines(left, "supervised")[0] == ([0.2, 0.8], [0, 0])
     assert lines(right, "supervised")[0] == ([0.0, 12.0], [0, 0])
     assert right.get_xlim()[1] > 12
+    nowhere = Healthy(label=METHODS[0], share=0.5, low=0.2, high=0.8, median_ml=math.nan, p95_ml=math.nan)
+    assert len(healthy_heads([nowhere]).axes) == 1  # volumes withheld: nothing is drawn for them
 
 
 def test_a_long_name_keeps_its_end() -> None:

@@ -15,7 +15,7 @@ from ich_bench.metrics.suite import COLUMNS
 from ich_bench.report.boxes import LEAST_FOR_A_BOX, Group, subtype_boxes
 from ich_bench.report.heat import SIDE_BY_SIDE_UP_TO, PMap, case_map, p_maps
 from ich_bench.report.labelled import Label, by_supervision, labels, short
-from ich_bench.report.numbers import OVERLAP
+from ich_bench.report.numbers import OVERLAP, epsilon
 from ich_bench.report.pictures import Picture
 from ich_bench.report.whiskers import Healthy, Place, healthy_heads, rank_intervals
 
@@ -44,7 +44,7 @@ def dice_by_subtype(board: Board, names: Mapping[str, str]) -> Picture | None:
             + (". The subtypes of this dataset are not known here" if unknown else "; a volume may hold several")
             + ". Methods from the fewest labels to the most, coloured by supervision. Grey line: mean; black line "
             "(white on a dark page): median; box: quartiles, whiskers up to 1.5 times their distance; no box below "
-            f"n = {LEAST_FOR_A_BOX}. ε = 1 voxel."
+            f"n = {LEAST_FOR_A_BOX}. Dice with {epsilon(board)}."
         ),
         alt=f"Box plots of Dice on {board.dataset} for {len(rows)} methods in {len(groups)} groups. {medians}",
     )
@@ -115,10 +115,10 @@ def case_scores(board: Board, names: Mapping[str, str]) -> Picture | None:
         draw=partial(case_map, values[order], cases, labels(rows, dict(names)), healthy=healthy),
         caption=(
             f"Dice of each of {len(cases)} volumes of {board.dataset}, largest hemorrhage first"
-            + (f", the {healthy} healthy heads below the line (there Dice is 1/(n + 1) of n voxels)" if healthy else "")
+            + (f", the {healthy} healthy heads below the line" if healthy else "")
             + f". {every}"
             + (f"Crossed out: no value ({crossed}). " if crossed else "")
-            + "ε = 1 voxel."
+            + f"Dice with {epsilon(board)}."
         ),
         alt=f"Heat map of Dice, {len(cases)} volumes by {len(rows)} methods. The values stand in the score files.",
     )
@@ -148,13 +148,15 @@ def healthy(board: Board, names: Mapping[str, str]) -> Picture | None:
             )
         )
     n = max(clean.n for _, clean in found)
+    known = any(not math.isnan(mark.median_ml) for mark in marks)
     said = ", ".join(f"{mark.label.name} {100 * mark.share:.0f} %" for mark in marks[:12])
     return Picture(
         name=f"{_slug(board)}-healthy",
         draw=partial(healthy_heads, marks),
         caption=(
             f"Healthy heads of {board.dataset} (n = {n}). Left: share left without a single false-positive voxel, with "
-            "Wilson's 95 % interval. Right: predicted volume on them, marker at the median, bar at the 95th percentile."
+            "Wilson's 95 % interval."
+            + (" Right: predicted volume on them, marker at the median, bar at the 95th percentile." if known else "")
         ),
         alt=f"Clean rates: {said}{' and more' if len(marks) > 12 else ''}.",
     )
@@ -193,7 +195,7 @@ def ranks(board: Board, names: Mapping[str, str]) -> Picture | None:
         name=f"{_slug(board)}-ranks-figure",
         draw=partial(rank_intervals, places, ceiling=board.ceiling, ranked=ranked),
         caption=(
-            f"Mean Dice on ich of {board.dataset} (n = {n} volumes, ε = 1 voxel) with its 95 % interval"
+            f"Mean Dice on ich of {board.dataset} (n = {n} volumes, {epsilon(board)}) with its 95 % interval"
             + (
                 f", and the ranks of K = {ranked} methods: marker at the rank, line over those not excluded. "
                 * (ranked > 0)

@@ -29,11 +29,9 @@ class Scored:
     """
 
     name: str
-    out: Path
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
     labels: frozenset[float] | None
-    suite: int
     run: str = ""
 
     @property
@@ -63,11 +61,9 @@ def scored(out: Path, dataset: str, folder: Path) -> Scored:
     said = [f"budget {budget}"] * (budget is not None) + [f"seed {seed}"] * (len(seeds) > 1)
     return Scored(
         name=rows[0]["submission"] if rows else out.name,
-        out=out,
         folder=folder,
         rows=by_case,
         labels=frozenset(about.get("labels") or ()) or None,
-        suite=int(about["suite"]),
         run=", ".join(said),
     )
 

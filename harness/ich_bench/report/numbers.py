@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ich_bench.board import sections
 from ich_bench.board import wording as say
 from ich_bench.board.model import Board, Pairs, Row
+from ich_bench.metrics.profiles import PROFILES
 from ich_bench.report.labelled import by_supervision, declared
 from ich_bench.report.tables import BLANK, Table
 from ich_bench.report.tables import Row as Line
@@ -25,10 +26,16 @@ def badges_of(row: Row) -> tuple[str, ...]:
 
 
 def cohorts_of(board: Board) -> tuple[str, ...]:
-    """Return the cohorts that a table of overlap shows: `all` too where it differs from `ich`."""
-    healthy = int((~board.scores.has_ich).sum())
-    with_ich = int(board.scores.has_ich.sum())
-    return tuple(name for name, shown in (("ich", with_ich > 0), ("all", healthy > 0)) if shown)
+    """Return the cohorts that a table of overlap shows: `all` too where it differs from `ich` and was scored."""
+    ich = board.scores.has_ich
+    on_all = any(row.standing("all", "dice") is not None for row in board.rows)
+    return tuple(name for name, shown in (("ich", ich.any()), ("all", on_all and not ich.all())) if shown)
+
+
+def epsilon(board: Board) -> str:
+    """Return how the scores were smoothed, as captions say it: "ε = 1 voxel"."""
+    value = PROFILES[board.profile].epsilon
+    return f"ε = {value:g} voxel" if value else "no ε"
 
 
 def overlap(board: Board, names: Mapping[str, str]) -> Table:
@@ -54,7 +61,8 @@ def overlap(board: Board, names: Mapping[str, str]) -> Table:
         name=f"{_slug(board)}-overlap",
         title=f"Overlap on {board.dataset}",
         caption=(
-            f"Mean ± SD over volumes (ε = 1 voxel), each volume once, pooled over the test folds of {board.scheme}; "
+            f"Mean ± SD over volumes ({epsilon(board)}), each volume once, pooled over the test folds of "
+            f"{board.scheme}; "
             f"{'; '.join(counted[cohort] for cohort in cohorts)}. Methods from the fewest labels to the most, as in "
             "Spahr 2023, Table 3. Bold: the highest mean of a measured method, which is no test."
         ),

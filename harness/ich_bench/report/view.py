@@ -14,7 +14,7 @@ from ich_bench.geometry import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How the voxel axes are turned: `across` and `down` say which of the first two axes they are.
+    """How the voxel axes are turned: `transposed` where the first runs along the head, then `flips`.
 
     Where the third axis does not run from foot to head (or back), nothing is turned and `right_on_left` is None.
     """

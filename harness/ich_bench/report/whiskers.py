@@ -119,29 +119,38 @@ def healthy_heads(rows: Sequence[Healthy]) -> Any:
     count = len(rows)
     with drawing():
         figure = new_figure(WIDTH_IN, max(0.6, count * (0.2 if count > 14 else 0.24)) + 0.75)
-        left, right = figure.subplots(1, 2, sharey=True)
+        known = any(not math.isnan(one.median_ml) for one in rows)
+        panels = figure.subplots(1, 1 + known, sharey=True, squeeze=False)[0]
+        left = panels[0]
         for at, one in enumerate(rows):
             shade = colour(one.label.role)
             left.plot([one.low, one.high], [at, at], color=shade, linewidth=1.6)
             left.plot(one.share, at, one.label.marker, color=shade, markersize=5.5)
-            if not math.isnan(one.median_ml):
-                right.plot([one.median_ml, one.p95_ml], [at, at], color=shade, linewidth=1.6)
-                right.plot(one.median_ml, at, one.label.marker, color=shade, markersize=5.5)
-                right.plot(one.p95_ml, at, "|", color=shade, markersize=7, markeredgewidth=1.4)
         left.set_yticks(range(count), [one.label.name for one in rows])
         left.set_ylim(count - 0.4, -0.6)
         left.set_xlim(-0.03, 1.03)
         left.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         left.set_title("clean heads, 95 % interval", fontsize=SMALL_POINT + 1)
-        right.set_xscale("symlog", linthresh=0.1, linscale=0.6)
-        right.set_title("false-positive mL, median and 95th pct.", fontsize=SMALL_POINT + 1)
-        most = max((one.p95_ml for one in rows if not math.isnan(one.p95_ml)), default=1.0)
-        ticks = [tick for tick in (0, 0.1, 1, 10, 100, 1000) if tick <= max(1.0, most * 3)]
-        right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        right.set_xlim(-0.02, max(1.5, most * 1.4))
-        right.minorticks_off()
+        if known:
+            _false_positives(panels[1], rows)
         _levels(figure, [one.label for one in rows])
-        for axis in (left, right):
+        for axis in panels:
             axis.grid(axis="x", color=colour("rule"), linewidth=0.5)
             axis.set_axisbelow(True)
     return figure
+
+
+def _false_positives(axis: Any, rows: Sequence[Healthy]) -> None:
+    for at, one in enumerate(rows):
+        if not math.isnan(one.median_ml):
+            shade = colour(one.label.role)
+            axis.plot([one.median_ml, one.p95_ml], [at, at], color=shade, linewidth=1.6)
+            axis.plot(one.median_ml, at, one.label.marker, color=shade, markersize=5.5)
+            axis.plot(one.p95_ml, at, "|", color=shade, markersize=7, markeredgewidth=1.4)
+    axis.set_xscale("symlog", linthresh=0.1, linscale=0.6)
+    axis.set_title("false-positive mL, median and 95th pct.", fontsize=SMALL_POINT + 1)
+    most = max(one.p95_ml for one in rows if not math.isnan(one.p95_ml))
+    ticks = [tick for tick in (0, 0.1, 1, 10, 100, 1000) if tick <= max(1.0, most * 3)]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_xlim(-0.02, max(1.5, most * 1.4))
+    axis.minorticks_off()
