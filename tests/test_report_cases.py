@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -104,6 +105,23 @@ def test_a_mask_that_is_gone_is_told_by_case_and_folder(scored: tuple[Path, Path
     (masks / "1.nii.gz").unlink()
     with pytest.raises(IchBenchError, match=r"masks holds no mask of 1"):
         figure_cases([out], dataset=str(truth), predictions=[masks])
+
+
+def test_a_reference_that_is_not_the_scored_one_is_refused(scored: tuple[Path, Path, Path]) -> None:
+    truth, masks, out = scored
+    write_mask(truth / "1.nii.gz", box((0, 2), (0, 2), (0, 1)), GEOMETRY)  # 4 voxels; lopsided(0) holds 5·5·2 + 2
+    with pytest.raises(IchBenchError, match="1: the reference on this machine holds 4 voxels.* held 52"):
+        figure_cases([out], dataset=str(truth), predictions=[masks], cases=["1"])
+
+
+def test_references_of_several_labels_count_as_they_did_when_scored(tmp_path: Path) -> None:
+    truth = write_folder(tmp_path / "truth", {"1": lopsided(0)})
+    image = nibabel.load(truth / "1.nii.gz")
+    nibabel.Nifti1Image(np.asarray(image.dataobj) * np.uint8(3), image.affine).to_filename(truth / "1.nii.gz")
+    masks = write_folder(tmp_path / "masks", {"1": lopsided(0)})
+    evaluate(truth, masks, out=tmp_path / "out", jobs=1, reference_labels=[3])
+    made = figure_cases([tmp_path / "out"], dataset=str(truth), predictions=[masks], cases=["best"])
+    assert "Dice 1.00" in [text.get_text() for axis in made.figure.axes for text in axis.texts]
 
 
 def test_a_reference_folder_must_be_named_and_shared(scored: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ich_bench.cases import Case, Dataset, Scheme
+from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, UsageError, VolumeError, did_you_mean
 from ich_bench.escape import printable
 from ich_bench.geometry import Geometry
 from ich_bench.plain import reference_folder, resolve
 from ich_bench.report.chosen import Chosen, choose, slice_of
-from ich_bench.report.masks import Scored, dice_of, masks_of, prediction_folders, scored
+from ich_bench.report.masks import Scored, check_reference, dice_of, masks_of, prediction_folders, scored
 from ich_bench.report.panels import EXTRA, HIT, MISSED, REFERENCE, CaseRow, Panel, draw_cases, window
 from ich_bench.report.solid import Solid, backdrop, beyond_one_voxel, render
 from ich_bench.report.view import View
@@ -27,6 +27,7 @@ from ich_bench.tables.shown import score_files
 from ich_bench.volume import CT, open_mask, read_ct
 
 Voxels = npt.NDArray[np.bool_]
+Labels = frozenset[float] | None  # voxel values that count in the reference masks; None: 0/1 or 0/255
 MOST_METHODS = 10
 _AIR_HU = -400
 _MARGIN_MM = 4.0
@@ -67,13 +68,16 @@ def figure_cases(
     if len(outs) > MOST_METHODS:
         raise UsageError(f"{len(outs)} runs are too many for one figure that is read: name {MOST_METHODS} or fewer.")
     window_hu = window(window_name)
-    found, scheme, name = _home(outs, dataset, data)
+    found, scheme, name, labels = _home(outs, dataset, data)
     folders = prediction_folders(outs, predictions, name)
     runs = [scored(out, name, folder) for out, folder in zip(outs, folders, strict=True)]
     with_ich = list(dict.fromkeys(key for run in runs for key, row in run.rows.items() if row["has_ich"]))
     chosen = choose(cases, [run.dice for run in runs], with_ich)
     masks = [masks_of(run, found, scheme, [one.case_id for one in chosen], rename) for run in runs]
-    rows = [_row(found, one, runs, [held.get(one.case_id) for held in masks], by, three_d) for one in chosen]
+    rows = [
+        _row(_case(found, one, labels), runs, [held.get(one.case_id) for held in masks], by, three_d=three_d)
+        for one in chosen
+    ]
     figure = draw_cases(rows, [run.name for run in runs], window_hu=window_hu, overlay=overlay, three_d=three_d)
     notes = [f"{printable(run.name)}: {run.run} is shown" for run in runs if run.run]
     if all(row.ct is None for row in rows):
@@ -81,8 +85,8 @@ def figure_cases(
     return Examples(figure=figure, cases=chosen, notes=tuple(notes))
 
 
-def _home(outs: Sequence[Path], dataset: str | None, data: Path | None) -> tuple[Dataset, Scheme, str]:
-    """Return the dataset that all OUT folders were scored on, its scheme, and its id."""
+def _home(outs: Sequence[Path], dataset: str | None, data: Path | None) -> tuple[Dataset, Scheme, str, Labels]:
+    """Return the dataset that all OUT folders were scored on, its scheme, its id, and what counts in its masks."""
     scored_on = [{path.stem: store.provenance(store.read_scores(path)) for path in score_files(out)} for out in outs]
     wanted = Path(dataset).resolve().name if dataset is not None and Path(dataset).is_dir() else dataset
     shared = [name for name in scored_on[0] if all(name in one for one in scored_on)]
@@ -96,26 +100,34 @@ def _home(outs: Sequence[Path], dataset: str | None, data: Path | None) -> tuple
     if wanted not in shared:
         raise UsageError(f"not all of these runs were scored on {wanted!r}. {did_you_mean(wanted, everything)}")
     abouts = [one[wanted] for one in scored_on]
-    for key in ("scheme", "dataset_sha256"):
-        if len({about[key] for about in abouts}) > 1:
-            values = ", ".join(sorted({str(about[key])[:12] for about in abouts}))
+    for key in ("scheme", "dataset_sha256", "reference_labels"):
+        if len({str(about.get(key)) for about in abouts}) > 1:
+            values = ", ".join(sorted({str(about.get(key))[:12] for about in abouts}))
             raise IchBenchError(f"these runs were scored on different {key.replace('_sha256', ' contents')}: {values}.")
     if abouts[0]["scheme"] == "none":
         if dataset is None or not Path(dataset).is_dir():
             raise UsageError(f"{wanted} is a folder of reference masks: name its path with --dataset.")
-        return *reference_folder(Path(dataset)), wanted
-    return *resolve(wanted, data=data, scheme=abouts[0]["scheme"]), wanted
+        labels = frozenset(float(one) for one in abouts[0].get("reference_labels") or ()) or None
+        return *reference_folder(Path(dataset)), wanted, labels
+    return *resolve(wanted, data=data, scheme=abouts[0]["scheme"]), wanted, None
 
 
-def _row(
-    dataset: Dataset, one: Chosen, runs: Sequence[Scored], masks: Sequence[Voxels | None], by: str, three_d: bool
-) -> CaseRow:
-    if one.case_id not in {case.case_id for case in dataset.cases}:
-        raise IchBenchError(f"{printable(one.case_id)} is not among the data of {dataset.id} on this machine.")
-    case = dataset.case(one.case_id)
-    ct, reference, geometry = _read(case)
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A chosen case with its voxels: CT (None in a plain folder) and reference, on one grid."""
+
+    one: Chosen
+    ct: CT | None
+    reference: Voxels
+    geometry: Geometry
+
+
+def _row(read: _Read, runs: Sequence[Scored], masks: Sequence[Voxels | None], by: str, *, three_d: bool) -> CaseRow:
+    one, ct, reference, geometry = read.one, read.ct, read.reference, read.geometry
     if any(mask is not None and mask.shape != reference.shape for mask in masks):
         raise IchBenchError(f"{printable(one.case_id)}: a mask and the CT have different shapes.")
+    for run in runs:
+        check_reference(run, one.case_id, reference)
     at = slice_of(reference, [mask for mask in masks if mask is not None], by)
     view = View.of(geometry)
     flat = [mask[:, :, at] for mask in (reference, *masks) if mask is not None]
@@ -160,13 +172,16 @@ def _classes(mask: Voxels, reference: Voxels) -> dict[str, Voxels]:
     return {HIT: (mask | reference) & ~extra & ~missed, MISSED: missed, EXTRA: extra}
 
 
-def _read(case: Case) -> tuple[CT | None, Voxels, Geometry]:
-    """Return a case's CT (None in a plain folder), its reference and the grid both have."""
+def _case(dataset: Dataset, one: Chosen, labels: Labels) -> _Read:
+    """Return a chosen case, read; IchBenchError where it is not here, cannot be read, or does not fit together."""
+    if one.case_id not in {case.case_id for case in dataset.cases}:
+        raise IchBenchError(f"{printable(one.case_id)} is not among the data of {dataset.id} on this machine.")
+    case = dataset.case(one.case_id)
     try:
         ct = None if case.ct is None else read_ct(case.ct)
         if case.reference is not None:
             file = open_mask(case.reference, trusted=True)
-            reference = file.voxels()
+            reference = file.voxels(labels)
             grid = file.geometry if ct is None else ct.geometry
         elif ct is not None:
             reference, grid = np.zeros(ct.geometry.shape, dtype=np.bool_), ct.geometry
@@ -176,7 +191,7 @@ def _read(case: Case) -> tuple[CT | None, Voxels, Geometry]:
         raise IchBenchError(f"{printable(case.case_id)}: {fault}") from fault
     if reference.shape != grid.shape:
         raise IchBenchError(f"{printable(case.case_id)}: its reference and its CT have different shapes.")
-    return ct, reference, grid
+    return _Read(one=one, ct=ct, reference=reference, geometry=grid)
 
 
 def _crop(inside: Voxels, margin_mm: float, spacing_mm: Sequence[float]) -> tuple[slice, slice]:

@@ -32,6 +32,7 @@ class Scored:
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
     labels: frozenset[float] | None
+    profile: str = "native"
     run: str = ""
 
     @property
@@ -64,6 +65,7 @@ def scored(out: Path, dataset: str, folder: Path) -> Scored:
         folder=folder,
         rows=by_case,
         labels=frozenset(about.get("labels") or ()) or None,
+        profile=str(about["profile"]),
         run=", ".join(said),
     )
 
@@ -120,6 +122,18 @@ def masks_of(
             )
         found[case_id] = voxels
     return found
+
+
+def check_reference(run: Scored, case_id: str, reference: Voxels) -> None:
+    """Raise IchBenchError where a reference holds another number of voxels than the one that a run was scored on."""
+    row = run.rows.get(case_id)
+    if run.profile == "native" and row is not None and None not in (row["tp"], row["fn"]):
+        counted, here = row["tp"] + row["fn"], int(reference.sum())
+        if counted != here:
+            raise IchBenchError(
+                f"{printable(case_id)}: the reference on this machine holds {here} voxels, the one that "
+                f"{printable(run.name)} was scored on held {counted}. Is this another version of the dataset?"
+            )
 
 
 def _same_run(one: Any, row: Mapping[str, Any]) -> bool:
