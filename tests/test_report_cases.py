@@ -110,7 +110,7 @@ def test_a_mask_that_is_gone_is_told_by_case_and_folder(scored: tuple[Path, Path
 def test_a_reference_that_is_not_the_scored_one_is_refused(scored: tuple[Path, Path, Path]) -> None:
     truth, masks, out = scored
     write_mask(truth / "1.nii.gz", box((0, 2), (0, 2), (0, 1)), GEOMETRY)  # 4 voxels; lopsided(0) holds 5·5·2 + 2
-    with pytest.raises(IchBenchError, match="1: the reference on this machine holds 4 voxels.* held 52"):
+    with pytest.raises(IchBenchError, match=r"1: the reference on this machine holds 4 voxels.* held 52"):
         figure_cases([out], dataset=str(truth), predictions=[masks], cases=["1"])
 
 
