@@ -148,6 +148,14 @@ def test_methods_that_are_not_separated_are_not_called_equal(tmp_path: Path) -> 
     assert board.banner.endswith("Not separated is not equal.")
 
 
+def test_a_pair_that_cannot_be_tested_leaves_the_banner_without_a_difference_to_reach(tmp_path: Path) -> None:
+    edit = {case: {"dice": math.nan} for case in cases_of(SEG)}
+    runs = [write_run(tmp_path / "a", SEG, [0.5] * 51), write_run(tmp_path / "b", SEG, [0.5] * 51, edit=edit)]
+    banner = board_of(SEG, runs).banner
+    assert "nan" not in banner
+    assert "would have to differ" not in banner
+
+
 def test_one_case_gives_a_mean_and_neither_an_interval_nor_a_verdict(tmp_path: Path) -> None:
     edit = {case: {"dice": math.nan} for case in cases_of(SEG)[1:]}
     runs = [write_run(tmp_path / name, SEG, [value] * 51, edit=edit) for name, value in (("a", 0.2), ("b", 0.9))]

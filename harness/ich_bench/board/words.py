@@ -55,11 +55,10 @@ def banner(board: Board) -> str:
     upper = np.triu_indices(len(pairs.slugs), 1)
     if not np.any(pairs.difference[upper]):
         return "All ranked methods have the same mean dice on ich."
-    mdd = float(np.nanmedian(pairs.mdd[upper])) if pairs.mdd is not None else math.nan
-    return (
-        f"{small}: no pair differs significantly in dice on {pairs.n} volumes with ICH. "
-        f"A single pair would have to differ by about {mdd:.3f} (80 % power). Not separated is not equal."
-    )
+    known = pairs.mdd[upper][np.isfinite(pairs.mdd[upper])] if pairs.mdd is not None else np.array([])
+    needed = f"A single pair would have to differ by about {np.median(known):.3f} (80 % power). " if known.size else ""
+    told = f"{small}: no pair differs significantly in dice on {pairs.n} volumes with ICH. "
+    return f"{told}{needed}Not separated is not equal."
 
 
 def shared_warnings(measured: Sequence[Row]) -> tuple[str, ...]:
