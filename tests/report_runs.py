@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import scored
 from ich_bench.folds import load_scheme
 from ich_bench.runs import store
-
-import scored
 
 DATASET = "phantom-mini"
 SUBTYPES = ("iph", "ivh", "edh", "sdh", "sah")
@@ -44,8 +43,10 @@ def run(
         scores = {"dice": value, "precision": value, "recall": value, "iou": value / 2, "nsd_2mm": value, "hd95": 9.0,
                   "detected": 1.0, "volume_ref_ml": 1.0 + number}  # fmt: skip
         if not ich:
-            scores = {"dice": 1.0 if clean else 1 / 101, "precision": 1.0 if clean else 1 / 101, "fp": 0 if clean else 100,
-                      "volume_pred_ml": 0.0 if clean else 0.5, "status": "empty_prediction" if clean else "scored"}  # fmt: skip
+            value = 1.0 if clean else 1 / 101
+            status = "empty_prediction" if clean else "scored"
+            scores = {"dice": value, "precision": value, "fp": 0 if clean else 100,
+                      "volume_pred_ml": 0.0 if clean else 0.5, "status": status}  # fmt: skip
         rows.append(scored.row(line.case_id, has_ich=ich, dataset=dataset, scheme=scheme.name, fold=line.fold,
                                submission=folder.name, **{**flags, **scores, **given}))  # fmt: skip
     table = scored.scores(rows, **{"scheme": scheme.name, "fold_sha256": scheme.sha256, **(about or {})})
