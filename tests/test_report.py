@@ -191,7 +191,7 @@ def test_healthy_heads_alone_give_a_clean_rate_and_say_that_there_is_no_dice(tmp
 
 
 def test_unknown_subtypes_are_said_to_be_unknown_and_all_ich_is_drawn(tmp_path: Path) -> None:
-    made = report([run(tmp_path / "a", subtypes=False)])
+    made = report([run(tmp_path / "a", dataset="instance2022", with_ich=100, subtypes=False)])
     picture = next(one for one in made.pictures if one.name.endswith("subtypes"))
     assert "The subtypes of this dataset are not known here" in picture.caption
     assert table(made, "datasets")["volumes with IPH"] == ("–",)
