@@ -10,7 +10,7 @@ import pytest
 from ich_bench.phantom.plan import RECIPES, planned
 from ich_bench.phantom.records import frozen_heads, frozen_path, head_row, same_head
 
-DATASETS = ["phantom", "phantom-mini"]
+DATASETS = sorted(RECIPES)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -42,7 +42,7 @@ def test_the_other_heads_of_phantom_mini_are_the_frozen_ones(number: int) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dataset", ["phantom"])
+@pytest.mark.parametrize("dataset", ["phantom", "phantom-dev", "phantom-test"])
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_the_first_head_of_each_site_is_the_frozen_one(dataset: str, number: int) -> None:
     assert drawn_as_frozen(dataset, number)
