@@ -133,3 +133,14 @@ def test_a_folder_without_submissions_still_shows_the_published_numbers(tmp_path
     assert board.rows == ()
     assert {row.paper for row in board.reported} >= {"spahr2023", "wang2020", "hssayeni2020"}
     assert "Wang 2020, Table 1" in show(board)
+
+
+def test_submissions_of_one_s_own_beside_no_published_numbers_do_not_hide_those_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "net", SEG)
+    (tmp_path / "subs").rename(tmp_path / "submissions")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ICH_BENCH_SUBMISSIONS", raising=False)
+    board = leaderboard(HSS, draws=99)  # ./submissions is found by itself, and holds no `reported`
+    assert {row.paper for row in board.reported} >= {"spahr2023", "wang2020", "hssayeni2020"}

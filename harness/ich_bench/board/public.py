@@ -21,7 +21,7 @@ from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.metrics.suite import SUITE
-from ich_bench.submissions.load import REPORTED, from_runs, load_submissions
+from ich_bench.submissions.load import REPORTED, from_runs, load_submissions, own_folder
 from ich_bench.submissions.model import ReportedRow, ScoreFile, Submission
 from ich_bench.submissions.reported import reported_rows
 
@@ -118,10 +118,11 @@ def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) ->
 
 def _reported(folder: Path | None) -> tuple[ReportedRow, ...]:
     """Return the published numbers beside the submissions, else those of the checkout or of the installed package."""
+    beside = folder is not None and (folder / REPORTED).is_dir()
     try:
-        return reported_rows(submissions=folder if folder is not None and (folder / REPORTED).is_dir() else None)
+        return reported_rows(submissions=folder if beside else own_folder())
     except IchBenchError:
-        if folder is not None and (folder / REPORTED).is_dir():
+        if beside:
             raise
         return ()
 
