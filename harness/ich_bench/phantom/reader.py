@@ -36,7 +36,8 @@ class ReaderParameters:
     bone_rim_mm: float = 1.0  # so near the inner table the outline follows the bone, which is seen
     bone_jitter: float = 0.3  # share of the jitter by which it still strays inwards there
     bias_mm: float = 0.05  # standard deviation of how much too wide or too tight a whole component is outlined
-    bias_share: float = 0.1  # of its depth, added to `bias_mm`: the edge of a large clot is soft
+    bias_share: float = 0.1  # of its depth, added to `bias_mm`: the edge of a large clot is soft …
+    bias_most_mm: float = 1.0  # … but no reader strays further than this: about two pixels
     thin_bias_mm: float = 0.5  # instead of `bias_mm` for SAH: thin blood is drawn thicker or thinner
     missed_end: float = 0.15  # how often the first or the last slice (about 5 mm) of a component is left out
     end_mm: float = 5.0  # how much of thin slices counts as the first or the last
@@ -132,7 +133,7 @@ def _outlined(
     filled = np.nonzero(area)[0]
     depth = float(_depth_mm(one[:, :, area.argmax()], spacing_mm).max())
     least = parameters.thin_bias_mm if thin else parameters.bias_mm
-    moved += normal(rng, 0.0, least + parameters.bias_share * depth)
+    moved += normal(rng, 0.0, least + min(parameters.bias_share * depth, parameters.bias_most_mm))
     _follow_bone(moved, allowed, spacing_mm, parameters)
     kept = np.ones(one.shape[2], bool)
     ends = max(1, round(parameters.end_mm / spacing_mm[2] / 2)) if spacing_mm[2] < parameters.end_mm else 1
