@@ -55,7 +55,7 @@ FULL = Plan(
 )
 SMOKE = Plan(
     factor=2,
-    schedule={"width": 8, "epochs": 20, "batch": 8, "learning_rate": 3e-3, "epsilon": 0.25, "first_bias": -4.0},
+    schedule={"width": 8, "epochs": 20, "batch": 8, "learning_rate": 3e-3, "first_bias": -2.0},
     train={"a": (29, 0), "b": (29, 31), "c": (29, 0)},
     test={"a": (20, 0), "b": (40, 20), "c": (20, 0)},
 )
