@@ -485,3 +485,51 @@ def test_budgets_make_a_curve_of_dice_against_annotated_patients(tmp_path: Path)
     assert (point.share, point.draw) == (50, 1)
     assert 2 <= point.patients < 9  # half of the nine training heads of a fold, at least two with ICH
     assert board.rows == ()  # a run on a part of the training data is no row of the board
+
+
+def test_a_value_that_no_scoring_gives_is_shown_with_the_reason_and_takes_no_rank(tmp_path: Path) -> None:
+    dice = np.linspace(0.1, 0.9, 51)
+    case = cases_of(SEG)[3]
+    runs = [
+        write_run(tmp_path / "sound", SEG, dice),
+        write_run(tmp_path / "lost", SEG, dice, edit={case: {"dice": math.nan}}),
+        write_run(tmp_path / "wild", SEG, dice, edit={case: {"dice": 5.0}}),
+    ]
+    board = board_of(SEG, runs)
+    assert board.ranked == 1
+    assert ranks(board)["sound"] == (1, 1)
+    assert board.row("lost").reason == f"no dice on 1 case(s) where others have one, {case} first"
+    assert board.row("wild").reason == f"dice of {case} is 5, out of range"
+
+
+def test_a_file_that_calls_a_bleeding_head_healthy_moves_nobody_else(tmp_path: Path) -> None:
+    case = cases_of(SEG)[3]
+    runs = [
+        write_run(tmp_path / "a", SEG, [0.5] * 51),
+        write_run(tmp_path / "b", SEG, [0.5] * 51, edit={case: {"has_ich": False}}),  # under the same dataset_sha256
+    ]
+    with pytest.raises(InputError, match=f"b, {case}  has another reference than in a"):
+        board_of(SEG, runs)
+
+
+def test_some_folds_with_masks_missing_beside_whole_rows_are_shown_and_refuse_nobody(tmp_path: Path) -> None:
+    # As `evaluate --fold 0 --allow-missing` writes it: imputed, and with the sha256 of its own references.
+    some = dict.fromkeys(cases_of(SEG)[:20], 0.5)
+    board = board_of(
+        SEG,
+        [
+            write_run(tmp_path / "a", SEG, [0.5] * 51),
+            write_run(tmp_path / "b", SEG, some, status="imputed", dataset_sha256="3" * 64),
+        ],
+    )
+    assert ranks(board)["a"] == (1, 1)
+    assert board.row("b").reason.startswith("masks are missing")
+    assert board.dataset_sha256 == "1" * 64
+
+
+def test_runs_on_different_folds_stand_side_by_side(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / name, SEG, dict.fromkeys(cases, 0.5), status="partial", dataset_sha256=sha256)
+        for name, cases, sha256 in (("a", cases_of(SEG)[:20], "3" * 64), ("b", cases_of(SEG)[20:40], "4" * 64))
+    ]
+    assert {row.slug: row.volumes for row in board_of(SEG, runs).rows} == {"a": 20, "b": 20}

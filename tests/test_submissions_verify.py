@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ def test_a_changed_score_file_is_found_by_its_hash(home: Path, copy: Path) -> No
         ({"fold": 0}, "does not test it there"),
         ({"dataset": "hssayeni"}, "is a row of hssayeni/cv5"),
         ({"prediction_sha256": "0" * 64}, "the hashes of its masks are not those"),
+        ({"dice": math.nan}, "dice cannot be undefined on a volume with hemorrhage"),
+        ({"has_ich": False}, "has_ich is False; seg-cq500 says otherwise"),
+        ({"tp": 0, "fn": 0}, "has_ich is True, but the reference has 0 voxels"),
+        ({"patient_id": "somebody"}, "its patient is CQ500-CT-10, not somebody"),
+        ({"status": "missing"}, "its mask is missing, but the file says it is complete"),
+        ({"status": "empty_prediction"}, "status empty_prediction, but the mask has 66 voxels"),
+        ({"status": "fine"}, "status 'fine' is none of scored, empty_prediction, missing"),
+        ({"spacing_z_mm": -5.0}, "a spacing is not above 0 mm"),
     ],
 )
 def test_a_forged_hash_does_not_hide_a_changed_row(home: Path, copy: Path, changed: dict[str, Any], words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,15 @@ from ich_bench.board.model import Kind
 from ich_bench.errors import InputError, Problem
 from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
+from ich_bench.folds.table import SCHEMES
+from ich_bench.metrics.profiles import PROFILES
+from ich_bench.metrics.suite import COLUMNS
+from ich_bench.plain import PLAIN_SCHEME
 from ich_bench.submissions.model import ScoreFile, Submission
 
 KINDS: Mapping[str, Kind] = {"method": "measured", "calibration": "calibration", "ceiling": "ceiling"}
 _NAMED = 6
+_SLACK = 1e-9  # real numbers of one input agree that closely across machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,20 @@ def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str])
     ]
     _check_cases(made, cases)
     check_heads(made)
-    return _without_older([replace(entry, reason=_reason(entry, cases)) for entry in made])
+    defined = {
+        case
+        for entry in made
+        for run in entry.runs
+        for case, lost in zip(run.cases, np.isnan(run.values["dice"]).tolist(), strict=True)
+        if not lost
+    }
+    return _without_older([replace(entry, reason=_reason(entry, cases, defined)) for entry in made])
+
+
+def is_whole(file: ScoreFile) -> bool:
+    """Return whether a file holds every case of its scheme; one of some cases has the dataset sha256 of those."""
+    framed = file.dataset in SCHEMES and file.scheme != PLAIN_SCHEME
+    return file.status != "partial" and (not framed or file.cases == len(set(case_order(file.dataset, file.scheme))))
 
 
 def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:
@@ -82,7 +100,7 @@ def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:
         ("suite", [str(file.suite) for _, file in files]),
         ("profile", [file.profile for _, file in files]),
         ("fold file", [file.fold_sha256[:12] for _, file in files]),
-        ("dataset sha256", [file.dataset_sha256[:12] if file.status != "partial" else "" for _, file in files]),
+        ("dataset sha256", [file.dataset_sha256[:12] if is_whole(file) else "" for _, file in files]),
     ):
         groups: dict[str, list[str]] = {}
         for value, (submission, _) in zip(values, files, strict=True):
@@ -104,10 +122,8 @@ def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:
 def check_heads(made: Sequence[Entry]) -> None:
     """Raise InputError where two files disagree about a reference: whether there is hemorrhage, and its voxels.
 
-    Files of one dataset sha256 agree; this is for those of some folds, whose sha256 is that of their own cases.
+    Files of some folds have a dataset sha256 of their own cases; and one that was forged may name any.
     """
-    if len({entry.file.dataset_sha256 for entry in made}) < 2:
-        return
     first: dict[str, tuple[str, bool, float]] = {}
     problems: list[Problem] = []
     for entry in made:
@@ -152,7 +168,7 @@ def _check_cases(made: Sequence[Entry], cases: Sequence[str]) -> None:
         raise InputError("these scores are not about the cases of the board", problems)
 
 
-def _reason(entry: Entry, cases: Sequence[str]) -> str:
+def _reason(entry: Entry, cases: Sequence[str], defined: Collection[str]) -> str:
     """Return why an entry is not ranked, in words; that of the profile is the whole board's, not the entry's."""
     file = entry.file
     reasons = [one for one in entry.submission.why_unranked(file) if one != f"profile {file.profile}"]
@@ -163,7 +179,22 @@ def _reason(entry: Entry, cases: Sequence[str]) -> str:
         reasons.append(f"{len(full.cases)} of {len(cases)} cases")
     elif full.missing.any() and file.status == "complete":
         reasons.append("masks are missing")
-    return "; ".join(reasons)
+    return "; ".join([*reasons, *(_unsound(full, file.profile, defined) if full is not None else ())])
+
+
+def _unsound(run: Scored, profile: str, defined: Collection[str]) -> Iterator[str]:
+    """Yield what no scoring gives: a value outside its metric's range, no dice on a case where others have one.
+
+    Whether dice is defined depends on the reference alone; a case left out would be a case that cannot be lost on.
+    """
+    for name in PROFILES[profile].columns:
+        low, high = COLUMNS[name].range
+        outside = np.flatnonzero((run.values[name] < low - _SLACK) | (run.values[name] > high + _SLACK))
+        if outside.size:
+            yield f"{name} of {printable(run.cases[outside[0]])} is {run.values[name][outside[0]]:g}, out of range"
+    lost = [run.cases[place] for place in np.flatnonzero(np.isnan(run.values["dice"])) if run.cases[place] in defined]
+    if lost:
+        yield f"no dice on {len(lost)} case(s) where others have one, {printable(lost[0])} first"
 
 
 def _without_older(made: Sequence[Entry]) -> tuple[Entry, ...]:

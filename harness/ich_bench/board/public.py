@@ -10,7 +10,7 @@ from pathlib import Path
 from ich_bench.board.across import DRAWN, Overview, macro_means, transfers
 from ich_bench.board.build import build, case_scores, seed_of
 from ich_bench.board.efficiency import efficiency
-from ich_bench.board.entries import Entry, case_order, check_together, entries
+from ich_bench.board.entries import Entry, case_order, check_together, entries, is_whole
 from ich_bench.board.facts import case_facts
 from ich_bench.board.model import Board
 from ich_bench.board.pairs import DRAWS
@@ -214,7 +214,7 @@ def _check_metrics(metrics: Collection[str], profile: str) -> None:
 
 
 def _dataset_sha256(files: Sequence[tuple[Submission, ScoreFile]]) -> str:
-    return next((file.dataset_sha256 for _, file in files if file.status != "partial"), "")
+    return next((file.dataset_sha256 for _, file in files if is_whole(file)), "")
 
 
 def _facts(about: Card, made: Sequence[Entry], dataset_sha256: str) -> Mapping[str, Mapping[str, float]]:

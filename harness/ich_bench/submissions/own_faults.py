@@ -13,11 +13,17 @@ from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import COLUMNS, SUITE
 from ich_bench.runs import store
 from ich_bench.submissions.model import ScoreFile
-from ich_bench.submissions.publish import masks_sha256, metric_columns
+from ich_bench.submissions.publish import bleeding, masks_sha256, metric_columns
 from ich_bench.submissions.schema import FILE
 
 SLACK = 1e-9  # real numbers of one input agree that closely across machines and library versions
 _TOLD = 20
+_STATUSES = ("scored", "empty_prediction", "missing")
+# Defined on every volume with hemorrhage, whatever was predicted.
+_WITH_ICH = (
+    "dice", "precision", "recall", "iou", "nsd_2mm", "nsd_1mm", "nsd_0p42mm", "hd95", "hd100", "assd", "rvd", "abs_rvd",
+    "detected",
+)  # fmt: skip
 
 
 def own_faults(file: ScoreFile, slug: str) -> list[Problem]:
@@ -31,7 +37,13 @@ def own_faults(file: ScoreFile, slug: str) -> list[Problem]:
     if file.suite != SUITE:
         what = f"was scored under suite {file.suite}; this version checks suite {SUITE}."
         return [Problem(where=where, what=what, mend="Score the predictions again, then submit them again.")]
-    told = [*_provenance(file, about), *_identity(file, rows), *_ranges(file, rows), *_sums(file, rows)]
+    told = [
+        *_provenance(file, about),
+        *_identity(file, rows),
+        *_references(file, rows),
+        *_ranges(file, rows),
+        *_sums(file, rows),
+    ]
     more = [f"… and {len(told) - _TOLD} more faults."] if len(told) > _TOLD else []
     return [Problem(where=where, what=what) for what in [*told[:_TOLD], *more]]
 
@@ -73,6 +85,34 @@ def _identity(file: ScoreFile, rows: Sequence[Mapping[str, Any]]) -> Iterator[st
         yield f"says it is complete, but scores folds {', '.join(map(str, file.folds))} only."
     if file.published == "full" and masks_sha256(rows) != file.masks_sha256:
         yield f"the hashes of its masks are not those that {FILE} was written for."
+
+
+def _references(file: ScoreFile, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield whose patient, hemorrhage, spacing, status or missing value cannot be: none of these needs the masks."""
+    patients = {row.case_id: row.patient_id for row in load_scheme(file.dataset, file.scheme).rows}
+    bleeds, native = bleeding(file.dataset), file.profile == "native"
+    needed = [name for name in _WITH_ICH if native and name in PROFILES["native"].columns]
+    for row in rows:
+        place = f"case {printable(str(row['case_id']))}, fold {row['fold']}"
+        if row["patient_id"] != patients.get(row["case_id"], row["patient_id"]):
+            yield f"{place}: its patient is {patients[row['case_id']]}, not {printable(str(row['patient_id']))}."
+        if row["has_ich"] != bleeds.get(row["case_id"], row["has_ich"]):
+            yield f"{place}: has_ich is {row['has_ich']}; {file.dataset} says otherwise."
+        if row["status"] not in _STATUSES:
+            yield f"{place}: status {printable(str(row['status']))!r} is none of {', '.join(_STATUSES)}."
+        if row["status"] == "missing" and file.status != "imputed":
+            yield f"{place}: its mask is missing, but the file says it is {file.status}."
+        lost = [name for name in needed if row["has_ich"] and math.isnan(row[name])]
+        if lost:
+            yield f"{place}: {', '.join(lost)} cannot be undefined on a volume with hemorrhage."
+        if file.published == "metrics" or not native or row["tp"] is None:
+            continue
+        if row["has_ich"] != (row["tp"] + row["fn"] > 0):
+            yield f"{place}: has_ich is {row['has_ich']}, but the reference has {row['tp'] + row['fn']} voxels."
+        if (row["status"] == "empty_prediction") != (row["tp"] + row["fp"] == 0):
+            yield f"{place}: status {printable(str(row['status']))}, but the mask has {row['tp'] + row['fp']} voxels."
+        if not all(row[f"spacing_{axis}_mm"] > 0 for axis in "xyz"):
+            yield f"{place}: a spacing is not above 0 mm."
 
 
 def _ranges(file: ScoreFile, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -111,7 +111,7 @@ def _names(profile: str) -> list[str]:
 def _filled(held: pa.Table, file: ScoreFile) -> pa.Table:
     """Return a table of metrics with the columns that are withheld: null, NaN where null may not be."""
     about = {row.case_id: row.patient_id for row in load_scheme(file.dataset, file.scheme).rows}
-    cases, bleeds = held.column("case_id").to_pylist(), _bleeds(file.dataset)
+    cases, bleeds = held.column("case_id").to_pylist(), bleeding(file.dataset)
     distances = held.column("hd95").to_pylist() if "hd95" in held.column_names else [None] * len(cases)
     known = {
         "patient_id": [about.get(case, case) for case in cases],
@@ -133,7 +133,7 @@ def _is_number(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def _bleeds(dataset: str) -> dict[str, bool]:
+def bleeding(dataset: str) -> dict[str, bool]:
     """Return which cases of a dataset hold hemorrhage, as far as its card or its list of cases says it."""
     about = card(dataset)
     if about.with_ich == about.cases:
