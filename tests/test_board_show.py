@@ -170,6 +170,15 @@ def test_a_board_nobody_is_on_shows_the_published_numbers() -> None:
     assert board.pairs == {}
 
 
+def test_published_tables_say_once_what_all_their_rows_share_and_fit_the_terminal() -> None:
+    text = show(board_of("instance2022", []))
+    table = text[text.index("reported: INSTANCE 2022, the organisers'") : text.index("reported: INSTANCE 2022, short")]
+    assert "on        closed test, 70 cases (n = 70)" in table
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert "hd100" in table
+    assert "inf" in table
+
+
 def test_masks_that_nnunet_wrote_are_scored_and_its_own_summary_is_ignored(tmp_path: Path) -> None:
     masks = {f"case_{number}": lopsided(number) for number in range(3)}
     reference = write_folder(tmp_path / "ref", masks)

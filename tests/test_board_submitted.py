@@ -94,6 +94,21 @@ def test_only_the_newest_version_of_a_team_and_method_is_ranked(tmp_path: Path) 
     assert "1 earlier submission(s)" in " ".join(show(board).split())
 
 
+def test_a_team_written_in_other_letters_is_the_same_team(tmp_path: Path) -> None:
+    put(tmp_path, "net", SEG, team="The Group", method="Net", version="1")
+    put(tmp_path, "net-again", SEG, team="the  group", method="Net", version="2")
+    board = board_of(tmp_path, SEG)
+    assert board.ranked == 1
+    assert board.row("net").superseded
+
+
+def test_a_method_without_training_is_not_said_to_have_one_training_run(tmp_path: Path) -> None:
+    put(tmp_path, "fixed", SEG, supervision="none", labels_needed=[])
+    board = board_of(tmp_path, SEG)
+    assert "no training" in board.row("fixed").badges
+    assert "one training run" not in board.row("fixed").badges
+
+
 def test_what_a_submission_supersedes_is_older_whatever_its_version(tmp_path: Path) -> None:
     put(tmp_path, "net-a", version="9")
     put(tmp_path, "net-b", version="1", supersedes="net-a")

@@ -52,6 +52,15 @@ def test_a_method_that_never_saw_the_dataset_is_not_said_to_be_cross_validated(t
         assert "not trained on its fold" not in text
 
 
+def test_a_run_that_was_not_submitted_is_cited_by_its_own_manifest(tmp_path: Path) -> None:
+    said = manifest(regime="external", supervision="none", labels_needed=[], training_data=[])
+    text = cite(from_run(run(tmp_path / "out", text=said))).paragraphs[0]
+    assert "Nothing of this dataset was used in training or for any choice (scheme cv5)." in text
+    assert "Nothing was trained." in text
+    assert "training run" not in text
+    assert "not trained on its fold" in cite(from_run(run(tmp_path / "bare"))).paragraphs[0]
+
+
 def test_every_key_that_is_used_has_an_entry_and_nothing_is_cited_that_was_not_used(tmp_path: Path) -> None:
     found = cite(from_run(run(tmp_path / "out", "instance2022", text=manifest(training_data=["instance2022"]))))
     assert set(re.findall(r"@([\w-]+)", found.paragraphs[0])) == set(found.keys)

@@ -52,7 +52,7 @@ def _sections(found: Comparison) -> Iterator[Section]:
         )
         yield Section(
             title=f"{cohort}: beside it",
-            header=("metric", "95 % (BCa)", "Wilc.", "Welch", "d_z", "r", "A wins", "MDD"),
+            header=("metric", "95 % (BCa)", "Wilc.", "Welch", "d_z", "r", "A %", "MDD"),
             rows=tuple(_beside(one) for one in tests),
         )
     yield Section(
@@ -144,7 +144,7 @@ def _beside(one: PairTest) -> tuple[str, ...]:
         say.number(one.rank_biserial, "hd95")
         if one.rank_biserial != one.rank_biserial
         else f"{one.rank_biserial:+.2f}",
-        say.together(f"{say.percent(one.share_first)} %"),
+        say.percent(one.share_first),
         say.number(one.mdd, one.metric),
     )
 
@@ -157,8 +157,9 @@ def _legend(found: Comparison) -> Iterator[tuple[str, str]]:
         "beside",
         (
             "BCa: bootstrap interval. Wilc.: Wilcoxon's signed ranks. Welch: treats the volumes as independent "
-            "samples, as the papers do. d_z: difference over its SD. r: matched rank-biserial. A wins: share of "
-            "cases, ties half. MDD: minimal detectable difference (80 % power). rvd is compared by its size."
+            "samples, as the papers do. d_z: difference over its SD. r: matched rank-biserial. A %: share of "
+            "cases in which A is better, ties half. MDD: minimal detectable difference (80 % power). rvd is compared "
+            "by its size."
         ),
     )
 

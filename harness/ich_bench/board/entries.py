@@ -206,7 +206,8 @@ def _without_older(made: Sequence[Entry]) -> tuple[Entry, ...]:
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in made:
         if entry.kind == "measured":
-            who = entry.submission.manifest.team, entry.submission.manifest.method_id or entry.slug
+            team = " ".join(entry.submission.manifest.team.casefold().split())
+            who = team, entry.submission.manifest.method_id or entry.slug
             groups.setdefault(who, []).append(entry)
     older: set[str] = set()
     earlier: dict[str, int] = {}

@@ -34,22 +34,20 @@ def _fits(row: ReportedRow, cohort: str | None, metric: str | None) -> bool:
 
 def _group(source: str, protocol: str, rows: Sequence[ReportedRow]) -> Section:
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
+    places = [(row.subset or row.cohort, say.BLANK if row.n is None else str(row.n)) for row in rows]
+    alike = len(rows) > 1 and len(set(places)) == 1  # said once, below: the table is narrower by two columns
     lines = tuple(
-        (
-            row.method,
-            row.subset or row.cohort,
-            say.BLANK if row.n is None else str(row.n),
-            *(_printed(row.metrics.get(metric), metric) for metric in metrics),
-        )
-        for row in rows
+        (row.method, *(() if alike else place), *(_printed(row.metrics.get(metric), metric) for metric in metrics))
+        for row, place in zip(rows, places, strict=True)
     )
-    told = [("badge", BADGE), ("protocol", protocol)]
+    told = [("badge", BADGE), *([("on", f"{places[0][0]} (n = {places[0][1]})")] if alike else ())]
+    told += [("protocol", protocol)]
     told += [("caveat", caveat) for caveat in dict.fromkeys(caveat for row in rows for caveat in row.caveats)]
     corrected = dict.fromkeys(found.corrected for row in rows for found in row.metrics.values() if found.corrected)
     told += [("corrected", what) for what in corrected]
     return Section(
         title=f"reported: {source}",
-        header=("method", "on", "n", *metrics),
+        header=("method", *(() if alike else ("on", "n")), *metrics),
         rows=lines,
         lines=tuple((label, said) for label, said in told if said),
     )

@@ -68,7 +68,8 @@ def _badges(entry: Entry) -> tuple[str, ...]:
     if entry.kind != "measured":
         return (*found, entry.kind)
     found += [file.level] if entry.submission.submitted else []
-    found += ["one training run"] if run is not None and len(run.seeds) < 2 else []
+    if run is not None and len(run.seeds) < 2:
+        found.append("no training" if manifest.supervision == "none" else "one training run")
     found += [manifest.regime] if manifest.regime and manifest.regime != "cv" else []
     found += [file.status] if file.status != "complete" else []
     found += [HEADS_DIFFER] if any(warning.startswith(HEADS_DIFFER) for warning in file.warnings) else []

@@ -149,7 +149,7 @@ def _data(file: ScoreFile, submission: Submission, cases: int, ich: int) -> Iter
         f"hemorrhage (references' SHA-256 {file.dataset_sha256[:12]})."
     )
     regime = submission.manifest.regime
-    if submission.submitted and not regime.startswith("cv"):
+    if not regime.startswith("cv"):  # a run that says nothing has the default, cv
         yield f"Nothing of this dataset was used in training or for any choice (scheme {file.scheme})."
         if regime.startswith("from:"):
             yield f"Models were trained on {regime.removeprefix('from:')}."
@@ -176,7 +176,7 @@ def _runs(file: ScoreFile, submission: Submission) -> Iterator[str]:
             "for each volume before any test."
         )
     else:
-        yield "There was one training run."
+        yield "There was one training run." if manifest.supervision != "none" else "Nothing was trained."
     if file.budgets:
         yield f"Models were also trained on frozen budgets of the training patients ({_and(list(file.budgets))})."
     if submission.submitted:

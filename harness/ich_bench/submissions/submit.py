@@ -234,5 +234,5 @@ def _notes(found: Submission) -> Iterator[str]:
             )
         for warning in file.warnings:
             yield f"{file.path.name}: {printable(warning)}"
-    if found.seeds == 1:
+    if found.seeds == 1 and found.manifest.supervision != "none":
         yield "one training run: the board says so. Several seeds show how much luck is in it."
