@@ -240,6 +240,18 @@ def test_scores_of_two_profiles_are_refused_unless_one_is_named(tmp_path: Path) 
     assert any("ranks come from native only" in note for note in board.notes)
 
 
+def test_scores_against_dilated_references_stand_with_no_others(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "a", SEG, [0.5] * 51, legacy_dilation=False),
+        write_run(tmp_path / "b", SEG, [0.6] * 51, legacy_dilation=True),
+    ]
+    with pytest.raises(
+        InputError, match=r"all with --legacy-dilation or none.*\n.*plain references:  \S*a\n.*dilated ref"
+    ):
+        board_of(SEG, runs)
+    assert len(board_of(SEG, runs[1:]).rows) == 1
+
+
 def test_files_about_different_heads_are_refused(tmp_path: Path) -> None:
     case = cases_of(SEG)[7]
     runs = [

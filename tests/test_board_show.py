@@ -155,6 +155,13 @@ def test_unknown_formats_cohorts_metrics_and_parts_list_the_known(board: Board) 
         show(board, metric="clean")
 
 
+@pytest.mark.parametrize("metric", ["abs_volume_error_ml", "volume_pred_ml", "hd95", "lesion_precision"])
+def test_a_board_of_any_metric_fits_eighty_columns(board: Board, metric: str) -> None:
+    table = show(board, metric=metric).split("reported:")[0]
+    assert f"{metric} on ich" in table
+    assert max(len(line) for line in table.splitlines()) <= 80
+
+
 def test_healthy_heads_have_a_table_and_no_rank(board: Board) -> None:
     text = show(board, cohort="healthy", metric="clean")
     (line,) = [line for line in text.splitlines() if line.startswith("b ") and "[" in line]

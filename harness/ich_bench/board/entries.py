@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from ich_bench.board.align import Scored, on_cases, scored
 from ich_bench.board.model import Kind
@@ -18,6 +19,7 @@ from ich_bench.folds.table import SCHEMES
 from ich_bench.metrics.profiles import PROFILES
 from ich_bench.metrics.suite import COLUMNS
 from ich_bench.plain import PLAIN_SCHEME
+from ich_bench.runs.store import provenance
 from ich_bench.submissions.model import ScoreFile, Submission
 
 KINDS: Mapping[str, Kind] = {"method": "measured", "calibration": "calibration", "ceiling": "ceiling"}
@@ -69,11 +71,11 @@ def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str])
     """
     slugs = _slugs([submission for submission, _ in files])
     coarse = any(file.published == "metrics" for _, file in files)
+    tables = [file.table() for _, file in files]
+    _check_dilation(files, tables)
     made = [
-        Entry(
-            slug=slug, submission=submission, file=file, runs=tuple(scored(file.table(), file.profile, coarse=coarse))
-        )
-        for slug, (submission, file) in zip(slugs, files, strict=True)
+        Entry(slug=slug, submission=submission, file=file, runs=tuple(scored(table, file.profile, coarse=coarse)))
+        for slug, (submission, file), table in zip(slugs, files, tables, strict=True)
     ]
     _check_cases(made, cases)
     check_heads(made)
@@ -91,6 +93,22 @@ def is_whole(file: ScoreFile) -> bool:
     """Return whether a file holds every case of its scheme; one of some cases has the dataset sha256 of those."""
     framed = file.dataset in SCHEMES and file.scheme != PLAIN_SCHEME
     return file.status != "partial" and (not framed or file.cases == len(set(case_order(file.dataset, file.scheme))))
+
+
+def _check_dilation(files: Sequence[tuple[Submission, ScoreFile]], tables: Sequence[pa.Table]) -> None:
+    """Raise InputError where some files of one profile were scored against dilated references and others not."""
+    groups: dict[bool, list[str]] = {}
+    for (submission, _), table in zip(files, tables, strict=True):
+        groups.setdefault(bool(provenance(table).get("legacy_dilation")), []).append(_where(submission))
+    if len(groups) > 1:
+        raise InputError(
+            "these scores were made in different ways and cannot stand together. Score the predictions again, all with "
+            "--legacy-dilation or none.",
+            [
+                Problem(where=f"{'dilated' if dilated else 'plain'} references:", what=_listed(names))
+                for dilated, names in sorted(groups.items())
+            ],
+        )
 
 
 def check_together(files: Sequence[tuple[Submission, ScoreFile]]) -> None:

@@ -49,6 +49,8 @@ def say_name(metric: str) -> str:
     if metric not in COLUMNS:
         return metric
     about = COLUMNS[metric]
+    if metric.endswith("_ml"):  # a long name that says its unit; the table's title has it
+        return "median mL" if about.summary == "median" else "mL"
     unit = f" {about.unit}" if about.unit in ("mm", "mL") else ""
     return f"median {metric}{unit}" if about.summary == "median" else f"{metric}{unit}"
 
