@@ -58,6 +58,7 @@ def scanned(seed: int) -> tuple[Head, tuple[Floats, Floats, Floats], Spaces]:
     return one, place, spaces(person, *place, outline, cortex)
 
 
+@pytest.mark.slow
 def test_intracranial_volumes_are_those_of_adults() -> None:
     # Ruigrok 2014: men about 1480 +- 120 mL, women about a tenth less; the cavity here ends at the foramen magnum
     volumes = [len(seen(seed)[0][0]) * 0.027 for seed in ADULTS]

@@ -242,7 +242,7 @@ def test_nothing_to_report_on_is_an_error_that_says_what_to_name(tmp_path: Path)
         report([run(tmp_path / "a")], datasets=["hssayen"])
     tmp_path.joinpath("empty").mkdir()
     with pytest.raises(IchBenchError, match="nothing to report on"):
-        report(submissions=tmp_path / "empty", datasets=["seg-cq500"])
+        report(submissions=tmp_path / "empty", datasets=["phantom-mini"])  # of which nothing is published
 
 
 def test_without_matplotlib_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,7 @@ def test_an_svg_takes_its_colours_from_the_page_and_its_ids_from_its_name() -> N
     assert 'aria-label="a &quot;line&quot; &amp; &lt;more&gt;"' in text
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes_in_every_format(tmp_path: Path) -> None:
     once, again = (save(tiny(), tmp_path / name) for name in ("once", "again"))
     assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]

@@ -100,6 +100,7 @@ def test_a_common_spacing_is_found_over_heads_of_different_spacing() -> None:
     assert warnings[0].startswith("the masks look re-spaced, resampled to about 0.7x0.7x5 mm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 6, 12])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_method_that_is_merely_bad_is_accused_of_nothing(count: int, seed: int) -> None:
@@ -134,6 +135,7 @@ def test_heads_whose_axes_differ_in_length_and_empty_cohorts_are_gone_through() 
     assert suspicions(lambda: iter([(nothing, nothing, SPACING_MM)]), 0.0) == ()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_cases() -> None:
     # One pair of 64 × 64 × 8 masks is 65,536 bytes; 60 of them kept would be 3.9 MB.
     def pairs(count: int) -> Callable[[], Iterator[Pair]]:
