@@ -321,6 +321,11 @@ def test_a_manifest_of_another_name_is_checked_alike(tmp_path: Path) -> None:
         submit(tmp_path, run(tmp_path / "out"), manifest=tmp_path / "absent.toml")
 
 
+def test_an_out_folder_that_is_not_there_is_named_before_anything_else(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere: there is no such folder or score file"):
+        make([run(tmp_path / "out"), tmp_path / "nowhere"], "my-net", submissions=tmp_path / "subs")
+
+
 def test_without_a_manifest_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(IchBenchError, match="submit --init FOLDER"):
         make([run(tmp_path / "out")], "my-net", submissions=tmp_path / "subs")

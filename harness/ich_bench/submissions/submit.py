@@ -58,11 +58,14 @@ def submit(
     Raises:
         InputError: every fault of manifest and scores at once.
         IchBenchError: something there would be overwritten, or cannot be written.
-        UsageError: no slug, no OUT.
+        UsageError: no slug, no OUT, or one that does not exist.
     """
     _check_slug(slug)
     if not outs:
         raise UsageError("name at least one OUT folder of `ich-bench evaluate`.")
+    absent = [printable(str(out)) for out in outs if not Path(out).exists()]
+    if absent:
+        raise UsageError(f"{', '.join(absent)}: there is no such folder or score file of `ich-bench evaluate`.")
     home = Path(submissions or os.environ.get("ICH_BENCH_SUBMISSIONS") or "submissions").expanduser()
     place = home / slug
     source, person = _manifest_text([Path(out) for out in outs], predictions, manifest, place)
