@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,19 @@ def test_rows_that_were_scored_against_other_references_are_not_compared(tmp_pat
     ]
     (result,) = verdicts([claim()], rows, ())
     assert (result.verdict, result.missing) == ("no rows yet", ("scores of a, b against the same references",))
+
+
+def test_a_method_cannot_leave_out_the_volumes_on_which_it_loses(tmp_path: Path) -> None:
+    def lose(row: dict[str, Any]) -> None:
+        if row["case_id"] == "CQ500-CT-10":
+            row["dice"] = math.nan
+
+    rows = [
+        method(tmp_path, "a", lambda case_id, number: 0.6, change=lose),
+        method(tmp_path, "b", lambda case_id, number: 0.5),
+    ]
+    (result,) = verdicts([claim()], rows, ())
+    assert (result.verdict, result.missing) == ("no rows yet", ("a on every volume (dice is lacking on some)",))
 
 
 def test_several_parts_share_holm_s_correction_and_the_worst_word_counts(tmp_path: Path) -> None:

@@ -88,6 +88,10 @@ def values_of(
             inside = {"ich": has_ich, "all": np.ones_like(has_ich), "healthy": ~has_ich}[cohort]
             columns.append(run.values[metric][at][inside])
         made.append(np.mean(columns, axis=0))  # the draws of a budget, like seeds: one value a volume
+    lost = np.isnan(np.array(made))  # what is undefined is so by the reference, hence for all methods
+    alone = [str(term) for term, mine in zip(wanted, lost & ~lost.all(axis=0), strict=True) if mine.any()]
+    if alone:
+        return Absent(names=tuple(f"{name} on every volume ({metric} is lacking on some)" for name in alone))
     return made
 
 
