@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
@@ -15,6 +16,7 @@ from ich_bench.board.pairs import pairwise
 from ich_bench.board.public import overview
 from ich_bench.board.show import show
 from ich_bench.errors import InputError, UsageError
+from ich_bench.runs import store
 
 SEG = "seg-cq500"  # 51 cases, all with ICH
 HSS = "hssayeni"  # 75 cases, 36 with ICH; case 070 is its odd one
@@ -154,6 +156,16 @@ def test_a_pair_that_cannot_be_tested_leaves_the_banner_without_a_difference_to_
     banner = board_of(SEG, runs).banner
     assert "nan" not in banner
     assert "would have to differ" not in banner
+
+
+def test_a_case_that_stands_twice_in_a_score_file_takes_the_row_out_of_the_ranks(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, SEG, [0.5] * 51) for name in "ab"]
+    path = runs[0] / "scores" / f"{SEG}.parquet"
+    table = store.read_scores(path)
+    store.write_scores(pa.concat_tables([table, table.slice(7, 1)]), path)
+    board = board_of(SEG, runs)
+    assert board.row("a").reason == f"holds case {table.column('case_id')[7]} twice"
+    assert board.ranked == 1
 
 
 def test_one_case_gives_a_mean_and_neither_an_interval_nor_a_verdict(tmp_path: Path) -> None:

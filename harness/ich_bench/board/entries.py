@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from ich_bench.submissions.model import ScoreFile, Submission
 
 KINDS: Mapping[str, Kind] = {"method": "measured", "calibration": "calibration", "ceiling": "ceiling"}
 _NAMED = 6
+_ROW = ("budget", "seed", "fold", "case_id")  # what stands once in a score file
 _SLACK = 1e-9  # real numbers of one input agree that closely across machines
 
 
@@ -86,7 +88,18 @@ def entries(files: Sequence[tuple[Submission, ScoreFile]], cases: Sequence[str])
         for case, lost in zip(run.cases, np.isnan(run.values["dice"]).tolist(), strict=True)
         if not lost
     }
-    return _without_older([replace(entry, reason=_reason(entry, cases, defined)) for entry in made])
+    reasons = [
+        "; ".join(one for one in (_reason(entry, cases, defined), _doubled(table)) if one)
+        for entry, table in zip(made, tables, strict=True)
+    ]
+    return _without_older([replace(entry, reason=reason) for entry, reason in zip(made, reasons, strict=True)])
+
+
+def _doubled(table: pa.Table) -> str:
+    """Return which case stands twice in one run of one fold, in words; "" where none does."""
+    seen = Counter(zip(*(table.column(name).to_pylist() for name in _ROW), strict=True))
+    twice = [row for row, count in seen.items() if count > 1]
+    return f"holds case {printable(str(twice[0][-1]))} twice" if twice else ""
 
 
 def is_whole(file: ScoreFile) -> bool:
