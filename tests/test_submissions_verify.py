@@ -217,3 +217,11 @@ def test_the_verbs_submit_verify_and_claims_work_from_the_command_line(
     assert 'level = "recomputed"' in (tmp_path / "submissions/net/submission.toml").read_text("utf-8")
     for wrong in (["submit", out, "--name", "No Slug"], ["submit", out], ["verify", "net", "--write"], ["verify", "n"]):
         assert isinstance(command(*wrong).exception, UsageError), wrong
+
+
+def test_what_is_no_result_does_not_belong_into_a_submission(copy: Path) -> None:
+    (copy / "my-net" / "train.py").write_text("print()", encoding="utf-8")
+    (copy / "my-net" / "README.md").write_text("About.", encoding="utf-8")
+    assert "my-net/train.py" in own_faults(copy)
+    assert "results only" in own_faults(copy)
+    assert "README" not in own_faults(copy)

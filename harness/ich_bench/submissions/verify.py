@@ -89,7 +89,7 @@ def verify(
         raise IchBenchError(f"{slug} holds no scores of {printable(str(dataset))}; it has {held}.")
     if container and not found.manifest.container:
         raise IchBenchError(f"{slug} names no container in {FILE}: its masks cannot have been written by it.")
-    problems = [problem for file in files for problem in own_faults(file, slug)]
+    problems = [*_strays(place), *(problem for file in files for problem in own_faults(file, slug))]
     recomputed: list[ScoreFile] = []
     for file in files if not problems else ():
         if predictions is None:
@@ -108,6 +108,15 @@ def verify(
         unread=tuple(file.path.name for file in files if file.path.name not in names),
         written=write and bool(recomputed),
     )
+
+
+def _strays(place: Path) -> Iterator[Problem]:
+    """Yield what lies in a submission's folder and is no result: code, images, masks, anything but a README."""
+    for path in sorted(place.iterdir()):
+        if path.name not in (FILE, "scores", "README.md"):
+            where = f"{place.name}/{printable(path.name)}"
+            mend = "Remove it, or link to it from `code` or `predictions_url`."
+            yield Problem(where=where, what="does not belong here: a submission holds results only.", mend=mend)
 
 
 def _headline(slug: str, count: int) -> str:
