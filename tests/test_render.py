@@ -12,6 +12,7 @@ import pytest
 from ich_bench.errors import UsageError
 from ich_bench.escape import cell, markdown, printable
 from ich_bench.tables import render
+from ich_bench.tables.layout import Block, as_text
 from ich_bench.tables.summary import Summary, summarise
 from scored import row, scores
 
@@ -173,3 +174,13 @@ def test_json_rows_are_strict() -> None:
         scores([row("a", profile="instance2022", hd100=math.inf, dice=math.nan)], profile="instance2022")
     )
     assert (told["hd100"], told["dice"]) == ("inf", None)
+
+
+def test_a_wrapped_name_starts_at_the_margin() -> None:
+    block = Block(
+        header=("", *("column" for _ in range(8))), rows=(("dolphins (Qayyum 2023)", *("0.123" for _ in range(8))),)
+    )
+    lines = as_text("", [block]).splitlines()
+    assert not any(line.startswith(" ") and line.strip() and "column" not in line for line in lines)
+    assert "dolphins" in lines[-2]
+    assert lines[-1].startswith("2023)") or lines[-1].startswith("(Qayyum")

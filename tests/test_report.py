@@ -247,7 +247,7 @@ def test_nothing_to_report_on_is_an_error_that_says_what_to_name(tmp_path: Path)
 
 def test_without_matplotlib_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(IchBenchError, match=re.escape("pip install ich-bench[report]")):
+    with pytest.raises(IchBenchError, match=re.escape("pip install 'ich-bench[report]'")):
         style.matplotlib()
     with pytest.raises(IchBenchError, match=re.escape("ich-bench[report]")):
         report([run(tmp_path / "a")])

@@ -290,6 +290,14 @@ def test_a_link_in_a_circle_ends(tmp_path: Path) -> None:
     assert "leads back to a folder above it" in told(read(tmp_path))[0]
 
 
+def test_a_manifest_from_an_editor_that_marks_utf_8_is_read(tmp_path: Path) -> None:
+    put(tmp_path, "predictions/hssayeni/049.nii.gz")
+    (tmp_path / "submission.toml").write_text('method = "x"', encoding="utf-8-sig")  # a byte order mark first
+    found = read(tmp_path)
+    assert found.manifest is not None
+    assert found.manifest["method"] == "x"
+
+
 def test_a_broken_manifest_is_a_problem_and_hides_no_other(tmp_path: Path) -> None:
     put(tmp_path, "049.nii.gz", "999.nii.gz")
     (tmp_path / "submission.toml").write_text("method = \n")

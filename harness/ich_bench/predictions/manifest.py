@@ -26,7 +26,7 @@ def read_tables(path: Path) -> tuple[Mapping[str, Any] | None, list[Problem]]:
             content = file.read(_MOST_TOML_BYTES + 1)
         if len(content) > _MOST_TOML_BYTES:
             return None, [Problem(where=path.name, what="is larger than 1 MB.", mend="It should hold a few lines.")]
-        manifest = tomllib.loads(content.decode("utf-8"))
+        manifest = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
         what = f"is not valid TOML: {printable(str(fault))}."
         return None, [Problem(where=path.name, what=what, mend="Mend that line, or leave the file away.")]

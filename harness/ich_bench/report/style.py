@@ -105,7 +105,10 @@ def matplotlib() -> Any:
     try:
         import matplotlib as library
     except ImportError as fault:
-        raise IchBenchError("figures need matplotlib, which is not installed: pip install ich-bench[report]") from fault
+        raise IchBenchError(
+            "figures need matplotlib, which is not installed. Install it: pip install 'ich-bench[report]' "
+            "(from a checkout: pip install '.[report]')."
+        ) from fault
     return library
 
 

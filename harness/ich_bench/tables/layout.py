@@ -56,7 +56,7 @@ def _aligned(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
     room = max(_LEAST_NAME, WIDTH - sum(width + 2 for width in widths[1:]))
     widths[0] = min(widths[0], room)
     for name, *cells in table:
-        *above, last = textwrap.wrap(name, widths[0], drop_whitespace=False) or [""]
+        *above, last = [part.strip() for part in textwrap.wrap(name, widths[0], drop_whitespace=False)] or [""]
         yield from (part.rstrip() for part in above)
         right = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         yield "  ".join([last.ljust(widths[0]), *right]).rstrip()
