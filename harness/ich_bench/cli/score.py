@@ -162,20 +162,22 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the demo's folders go.")] = Path("ich-bench-demo"),
     jobs: Jobs = 0,
 ) -> None:
-    """Draw 12 heads, make three submissions, score them, and say what to try next."""
+    """Draw 12 heads, make three submissions, score and rank them, and say what to try next."""
+    from ich_bench.board.public import leaderboard
+    from ich_bench.board.show import show as shown
     from ich_bench.demo import demo as run_demo
 
     console.talk("Drawing 12 heads and three example submissions; everything here is drawn, no patient is involved.")
     with console.progress("example submissions") as tick:
         runs = run_demo(out, jobs=jobs, progress=tick)
-    _show_runs(list(runs))
-    console.talk_list(
-        "", dict.fromkeys(said for run in runs for said in run.warnings if said.startswith("heads differ"))
-    )
+    console.data(shown(leaderboard(runs[0].dataset, runs=[run.path.parent.parent for run in runs])))
+    for run in runs:
+        console.data(f"scores      {run.path}")
     console.talk("")
     console.talk(f"The results lie in {out}/. Try next:")
+    console.talk(f"  ich-bench compare {out / runs[0].name} {out / runs[1].name}")
+    console.talk(f"  ich-bench report {out} -o report.html      (figures: pip install matplotlib)")
     console.talk(f"  ich-bench show {out / runs[-1].name}")
-    console.talk(f"  ich-bench validate phantom-mini {out / runs[-1].name}")
     console.talk("  ich-bench datasets")
 
 
