@@ -34,9 +34,9 @@ figure{margin:1.25rem 0 1.75rem}
 figcaption{font-size:.86rem;line-height:1.45;color:var(--muted);text-align:left}
 figcaption{margin-top:.5rem;max-width:52rem}
 .label{color:var(--ink);font-weight:600}
-.picture{overflow-x:auto}
-.picture svg{display:block;width:100%;max-width:calc(var(--natural)*1.35);min-width:min(calc(var(--natural)*.78),36rem);
-height:auto}
+.picture{overflow-x:auto;padding-inline:.5rem;margin-inline:-.5rem}
+.picture svg{display:block;overflow:visible;width:100%;max-width:calc(var(--natural)*1.35);
+min-width:min(calc(var(--natural)*.78),36rem);height:auto}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
 th,td{padding:.32rem .7rem;text-align:right;vertical-align:baseline;border-bottom:1px solid var(--rule)}
