@@ -1,6 +1,6 @@
 """Are the drawn heads hard in the way patients are? Prints Dice by method, site, subtype and size, as Markdown.
 
-Run it with `python benchmarks/phantom_difficulty.py --smoke` (a CPU, two cores, about a quarter of an hour) or, with
+Run it with `python benchmarks/phantom_difficulty.py --smoke` (a CPU, two free cores, about 20 minutes) or, with
 Spahr 2023's own schedule on a GPU, `python benchmarks/phantom_difficulty.py --device cuda`. It needs ich-bench and
 torch.
 
@@ -55,7 +55,7 @@ FULL = Plan(
 )
 SMOKE = Plan(
     factor=2,
-    schedule={"width": 8, "epochs": 20, "batch": 8, "learning_rate": 3e-3, "first_bias": -2.0},
+    schedule={"width": 8, "epochs": 20, "batch": 8, "learning_rate": 3e-3},
     train={"a": (29, 0), "b": (29, 31), "c": (29, 0)},
     test={"a": (20, 0), "b": (40, 20), "c": (20, 0)},
 )

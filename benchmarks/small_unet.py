@@ -32,8 +32,6 @@ class Schedule:
     last_rate: float = 0.96**100  # of the first, reached exponentially: 0.96 an epoch over 100 epochs
     weight_decay: float = 1e-6
     alpha: float = 0.2  # weight of normal slices in the loss
-    epsilon: float = 1.0  # of the loss, in pixels; a quarter at half the resolution is the same area
-    first_bias: float | None = None  # of the last layer; -4 spares a short run from learning first that blood is rare
 
 
 def _block(inside: int, between: int, out: int) -> nn.Sequential:
@@ -67,12 +65,12 @@ class UNet(nn.Module):
         return logits
 
 
-def dice_loss(logits: Tensor, target: Tensor, alpha: float, epsilon: float) -> Tensor:
-    """Return Spahr 2023's loss: 1 - (2 sum pt + e)/(sum p^2 + sum t^2 + e) a slice, times alpha where nothing bled."""
+def dice_loss(logits: Tensor, target: Tensor, alpha: float) -> Tensor:
+    """Return Spahr 2023's loss: 1 - (2 sum pt + 1)/(sum p^2 + sum t^2 + 1) a slice, times alpha where nothing bled."""
     share, target = torch.sigmoid(logits.float()).flatten(1), target.flatten(1)
     sums = (share * share).sum(1) + (target * target).sum(1)
     weight = torch.where(target.sum(1) > 0, 1.0, alpha)
-    return (weight * (1.0 - (2.0 * (share * target).sum(1) + epsilon) / (sums + epsilon))).mean()
+    return (weight * (1.0 - (2.0 * (share * target).sum(1) + 1.0) / (sums + 1.0))).mean()
 
 
 def choose(target: NDArray[np.bool_], normals: float, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -103,10 +101,7 @@ def train(
     chosen = choose(target, normals, rng)
     images = torch.from_numpy(slices[chosen]).to(device)
     targets = torch.from_numpy(target[chosen]).to(device)
-    net = UNet(schedule.width)
-    if schedule.first_bias is not None:
-        nn.init.constant_(net.out.bias, schedule.first_bias)
-    net = net.to(device, memory_format=torch.channels_last).train()
+    net = UNet(schedule.width).to(device, memory_format=torch.channels_last).train()
     adam = torch.optim.Adam(net.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     each = -(-len(chosen) // schedule.batch)
     falling = torch.optim.lr_scheduler.ExponentialLR(adam, schedule.last_rate ** (1 / (each * schedule.epochs)))
@@ -117,7 +112,7 @@ def train(
             image, truth = augmented(images[batch].float() / 255.0, targets[batch].float(), rng)
             with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=bf16):
                 logits = net(image.contiguous(memory_format=torch.channels_last))
-            loss = dice_loss(logits, truth, schedule.alpha, schedule.epsilon)
+            loss = dice_loss(logits, truth, schedule.alpha)
             adam.zero_grad(set_to_none=True)
             loss.backward()
             adam.step()
