@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 from ich_bench.cases import Card
 from ich_bench.datasets import _phantom
-from ich_bench.datasets.found import ExpectedCase, Found
 
 CARD = Card(
     id="phantom-test",
@@ -28,17 +27,6 @@ CARD = Card(
     ),
 )
 
-
-def home() -> Path:
-    """Return the folder of the drawn heads, drawn now where it is not there yet."""
-    return _phantom.home(CARD.id)
-
-
-def expected_cases() -> dict[str, ExpectedCase]:
-    """Return what is known of each head without drawing it."""
-    return _phantom.expected_cases(CARD.id)
-
-
-def find(source: Path) -> Found:
-    """Return the cases `heads.csv` lists; heads that are not this version's are noted and warned of."""
-    return _phantom.find(CARD.id, source)
+home = partial(_phantom.home, CARD.id)
+expected_cases = partial(_phantom.expected_cases, CARD.id)
+find = partial(_phantom.find, CARD.id)
