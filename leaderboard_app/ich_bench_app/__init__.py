@@ -1,1 +1,1 @@
-"""The leaderboard in the browser."""
+"""The leaderboard in the browser: pages that show what `ich_bench` computes, and compute nothing themselves."""
