@@ -37,7 +37,7 @@ def _group(source: str, protocol: str, rows: Sequence[ReportedRow]) -> Section:
     places = [(row.subset or row.cohort, say.BLANK if row.n is None else str(row.n)) for row in rows]
     alike = len(rows) > 1 and len(set(places)) == 1  # said once, below: the table is narrower by two columns
     lines = tuple(
-        (row.method, *(() if alike else place), *(_printed(row.metrics.get(metric), metric) for metric in metrics))
+        (row.method, *(() if alike else place), *(printed(row.metrics.get(metric), metric) for metric in metrics))
         for row, place in zip(rows, places, strict=True)
     )
     told = [("badge", BADGE), *([("on", f"{places[0][0]} (n = {places[0][1]})")] if alike else ())]
@@ -53,7 +53,8 @@ def _group(source: str, protocol: str, rows: Sequence[ReportedRow]) -> Section:
     )
 
 
-def _printed(found: Reported | None, metric: str) -> str:
+def printed(found: Reported | None, metric: str) -> str:
+    """Return a published number as boards write it, "–" for none, or the word for why it could not be had."""
     if found is None:
         return say.BLANK
     if found.value is None:

@@ -14,6 +14,7 @@ from ich_bench.places import config_folder
 from ich_bench.tables.cohorts import THIN_BELOW_MM
 
 Facts = Mapping[str, Mapping[str, Any]]
+HEADER = ("fold", "n", "ICH", "healthy", "thin", "thick", *SUBTYPES, "mL: Q1", "median", "Q3")
 
 
 def composition(scheme: Scheme, index: Facts | None = None) -> str:
@@ -24,17 +25,22 @@ def composition(scheme: Scheme, index: Facts | None = None) -> str:
         index: Facts by case id (has_ich, spacing_z_mm, lesion_ml, subtypes); None for what `prepare` wrote, else what
             is known of the dataset without the data. What is unknown is a dash, never a zero.
     """
-    facts = known_facts(scheme.dataset) if index is None else index
-    rows: list[Sequence[str]] = [("fold", "n", "ICH", "healthy", "thin", "thick", *SUBTYPES, "mL: Q1", "median", "Q3")]
-    for fold in scheme.folds:
-        rows.append((str(fold), *_cells([facts.get(r.case_id, {}) for r in scheme.rows if r.fold == fold])))
-    rows.append(("all", *_cells([facts.get(row.case_id, {}) for row in scheme.rows])))
+    rows = (HEADER, *lines_of(scheme, index))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     note = f"thin: slices less than {THIN_BELOW_MM:g} mm apart; – unknown without the data"
     return "\n".join(
         [*lines, f"({note}; `ich-bench prepare {scheme.dataset}` finds out)" if "–" in str(rows) else ""]
     ).rstrip()
+
+
+def lines_of(scheme: Scheme, index: Facts | None = None) -> tuple[tuple[str, ...], ...]:
+    """Return the lines of `composition` as cells under `HEADER`: a line a fold, then one for all."""
+    facts = known_facts(scheme.dataset) if index is None else index
+    parts = [(str(fold), [row for row in scheme.rows if row.fold == fold]) for fold in scheme.folds]
+    return tuple(
+        (name, *_cells([facts.get(row.case_id, {}) for row in rows])) for name, rows in (*parts, ("all", scheme.rows))
+    )
 
 
 def known_facts(dataset_id: str) -> dict[str, dict[str, Any]]:
