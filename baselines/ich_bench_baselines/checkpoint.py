@@ -1,0 +1,114 @@
+"""What was trained, kept on disk: weights, optimiser, and everything that says where they come from.
+
+A checkpoint holds tensors and one JSON text, nothing that could run: it is read with `weights_only`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ich_bench.errors import IchBenchError
+from ich_bench.escape import printable
+
+FORMAT = "ich-bench checkpoint 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    `about` is plain: method, dataset, scheme, fold, budget, seed, every hyper-parameter with its origin, the key of the
+    data. `epoch` counts the epochs that are done. `optimizer` is its state dict, empty in a finished, slim file.
+    """
+
+    about: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    epoch: int
+    optimizer: Mapping[str, Any]
+
+
+def save(path: Path, kept: Checkpoint) -> None:
+    """Write a checkpoint beside its place, then rename: what was there before stays whole until the new one is.
+
+    IchBenchError where the disk refuses; the file that was there is then untouched.
+    """
+    content = {
+        "format": FORMAT,
+        "about": json.dumps(dict(kept.about), sort_keys=True, ensure_ascii=False, allow_nan=False),
+        "epoch": kept.epoch,
+        "weights": dict(kept.weights),
+        "optimizer": dict(kept.optimizer),
+    }
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as fault:  # torch reports a full disk as a RuntimeError of its zip writer
+        if isinstance(fault, RuntimeError) and "PytorchStreamWriter" not in str(fault) and "write" not in str(fault):
+            raise
+        raise IchBenchError(
+            f"cannot write {path}: {getattr(fault, 'strerror', None) or fault}. Nothing already trained is lost: free "
+            "space there, or name another folder with --out and copy the runs, then give the same command again."
+        ) from fault
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path, *, device: str = "cpu") -> Checkpoint:
+    """Return a checkpoint; IchBenchError where there is none, it is damaged, or it is another program's."""
+    if not path.is_file():
+        raise IchBenchError(f"there is no checkpoint {path}. `ich-bench baselines train` makes it.")
+    mend = "Delete it, and the same command trains again from the start."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location=device, weights_only=True)
+    except Exception as fault:  # damaged bytes raise almost anything
+        first = printable(str(fault).splitlines()[0] if str(fault) else type(fault).__name__)
+        raise IchBenchError(f"{path} is no sound checkpoint: {first[:200]} {mend}") from fault
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise IchBenchError(f"{path} is a checkpoint of another program or version; expected {FORMAT!r}. {mend}")
+    try:
+        about = json.loads(content["about"])
+        return Checkpoint(
+            about=about, weights=content["weights"], epoch=int(content["epoch"]), optimizer=content["optimizer"]
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise IchBenchError(f"{path} is no sound checkpoint: {fault} is missing or odd. {mend}") from fault
+
+
+def check_same(path: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise IchBenchError that names what differs where a checkpoint was trained otherwise than is asked now."""
+    differing = sorted(name for name in {*held, *wanted} if held.get(name) != wanted.get(name))
+    if differing:
+        told = "; ".join(f"{name}: {held.get(name)!r} there, {wanted.get(name)!r} now" for name in differing[:6])
+        more = f" … ({len(differing)} in all)" if len(differing) > 6 else ""
+        raise IchBenchError(
+            f"{path} was trained otherwise: {printable(told)}{more}. Name another --out, or delete it to train anew."
+        )
+
+
+def load_weights(module: torch.nn.Module, weights: Mapping[str, Tensor], *, source: Path) -> None:
+    """Put weights into a network of the same layers; IchBenchError names what does not fit."""
+    own = module.state_dict()
+    faults = [f"{name} is missing" for name in own if name not in weights]
+    faults += [f"{name} is unknown" for name in weights if name not in own]
+    faults += [
+        f"{name} is {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if faults:
+        more = f" … ({len(faults)} in all)" if len(faults) > 4 else ""
+        raise IchBenchError(f"{source} holds another network: {'; '.join(faults[:4])}{more}.")
+    module.load_state_dict(dict(weights))

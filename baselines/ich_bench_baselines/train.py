@@ -1,0 +1,215 @@
+"""How is a network trained: one loop for every method, the same to the bit after an interruption.
+
+A step depends on (seed, epoch, step) alone: the order of the slices, the augmentation and the dropout all start from
+these three numbers. What is kept after each epoch is therefore all there is to keep.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ich_bench.errors import IchBenchError
+from ich_bench_baselines import checkpoint, distributed
+
+Progress = Callable[[int, int], None]
+Step = Callable[[nn.Module, Any, torch.Generator], Tensor]
+Batches = Callable[[int], Iterable[Any]]
+LAST, LOG = "last.ckpt", "log.csv"
+COLUMNS = ("epoch", "steps", "slices", "loss", "learning_rate", "seconds", "slices_per_s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How long and how fast: Adam, its rate multiplied by `gamma` after each epoch.
+
+    `weight_decay` is Adam's own L2 term, not decoupled. `clip_norm` bounds the gradient's norm, None: no bound.
+    `slices` says how many slices a batch holds, for the log and for what to suggest when memory runs out.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float = 0.0
+    gamma: float = 1.0
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where and on what a training runs: `precision` of the products, `compiled` by torch."""
+
+    out: Path
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compiled: bool = False
+    seed: int = 0
+    progress: Progress = field(default=lambda done, total: None)
+
+
+def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, about: Mapping[str, Any]) -> Path:
+    """Train a network and return its checkpoint, which is that of the last epoch: nothing is chosen on any fold.
+
+    A training that was interrupted goes on after its last whole epoch; one that is done is returned as it is.
+
+    Args:
+        model: The network, as it starts; its weights are overwritten by those of an earlier epoch where there is one.
+        step: (network, batch, generator on the device) → mean loss of the batch.
+        batches: epoch → its batches, the same ones whenever it is asked; with a length, for the progress bar.
+        how: Epochs, rates.
+        run: Folder, device, precision, seed.
+        about: Plain values that say what is trained; a checkpoint with other ones is refused.
+
+    Raises:
+        IchBenchError: the loss is not finite, memory or the disk is full, or `run.out` holds another training.
+    """
+    kept_at = run.out / LAST
+    told = {**about, "fit": plain_fit(how), "seed": run.seed, "precision": run.precision}
+    model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    adam = torch.optim.Adam(
+        (one for one in model.parameters() if one.requires_grad),
+        lr=how.lr,
+        weight_decay=how.weight_decay,
+        fused=run.device.startswith("cuda"),
+    )
+    done = _resume(kept_at, model, adam, told, run)
+    net = distributed.wrapped(model, run.device)
+    fast = torch.compile(net) if run.compiled else net
+    for epoch in range(done, how.epochs):
+        _epoch(fast, model, adam, step, batches, how, run, epoch)
+        if distributed.leads():
+            weights = {name: one.detach().cpu() for name, one in model.state_dict().items()}
+            state = checkpoint.Checkpoint(about=told, weights=weights, epoch=epoch + 1, optimizer=adam.state_dict())
+            checkpoint.save(kept_at, state)
+        distributed.wait()
+    return kept_at
+
+
+def plain_fit(how: Fit) -> dict[str, Any]:
+    """Return the fit as plain values, as a checkpoint holds them."""
+    return {name: getattr(how, name) for name in Fit.__dataclass_fields__}
+
+
+def generator(device: str, *numbers: int) -> torch.Generator:
+    """Return a generator on a device that depends on these numbers alone."""
+    state = int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator(device=device).manual_seed(state)
+
+
+def autocast(run: Run) -> Any:
+    """Return the context in which products are taken in the run's precision."""
+    if run.precision == "fp32":
+        return nullcontext()
+    return torch.autocast(torch.device(run.device).type, dtype=torch.bfloat16)
+
+
+def is_done(out: Path, how: Fit) -> bool:
+    """Return whether a folder holds a training of all its epochs."""
+    return (out / LAST).is_file() and checkpoint.read(out / LAST).epoch >= how.epochs
+
+
+def _resume(path: Path, model: nn.Module, adam: torch.optim.Adam, told: Mapping[str, Any], run: Run) -> int:
+    """Return how many epochs are done, with the network and the optimiser as they were after the last of them."""
+    if not path.exists():
+        return 0
+    kept = checkpoint.read(path, device=run.device)
+    checkpoint.check_same(path, kept.about, {name: _as_json(value) for name, value in told.items()})
+    checkpoint.load_weights(model, kept.weights, source=path)
+    adam.load_state_dict(dict(kept.optimizer))
+    if distributed.leads():
+        _shorten(run.out / LOG, kept.epoch)
+    return kept.epoch
+
+
+def _epoch(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batches: Batches, how: Fit, run: Run,
+           epoch: int) -> None:  # fmt: skip
+    """Train one epoch and write its line into the log."""
+    rate = how.lr * how.gamma**epoch
+    for group in adam.param_groups:
+        group["lr"] = rate
+    model.train()
+    begun, losses = time.perf_counter(), []
+    todo = batches(epoch)
+    count = len(todo) if hasattr(todo, "__len__") else 0
+    for number, batch in enumerate(todo):
+        losses.append(_step(net, model, adam, step, batch, how, run, (epoch, number)))
+        if number % 50 == 49 and not math.isfinite(float(losses[-1])):  # seldom asked: each answer waits for the device
+            break
+        run.progress(epoch * count + number + 1, how.epochs * count)
+    values = torch.stack(losses).float().cpu() if losses else torch.zeros(0)
+    if not losses:
+        raise IchBenchError("there is no batch to train on: fewer slices than one batch holds. Name a smaller --batch.")
+    bad = torch.nonzero(~torch.isfinite(values)).flatten().tolist()
+    if bad:
+        raise IchBenchError(
+            f"the loss became {float(values[bad[0]])} in epoch {epoch + 1}, step {bad[0] + 1}. The checkpoint of epoch "
+            f"{epoch} is kept in {run.out}. Try --precision fp32 or a lower rate; --seed gives another start."
+        )
+    if distributed.leads():
+        seconds = time.perf_counter() - begun
+        slices = len(losses) * how.batch_size
+        _log(run.out / LOG, (epoch + 1, len(losses), slices, f"{float(values.mean()):.6g}", f"{rate:.6g}",
+                             f"{seconds:.2f}", f"{slices / max(seconds, 1e-9):.1f}"))  # fmt: skip
+
+
+def _step(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch: Any, how: Fit, run: Run,
+          place: tuple[int, int]) -> Tensor:  # fmt: skip
+    """Return the loss of one step, the weights moved; what runs out of memory is named with a way out."""
+    own = generator(run.device, run.seed, *place, distributed.rank())
+    torch.manual_seed(own.initial_seed())  # dropout draws from the global generator
+    try:
+        with autocast(run):
+            loss = step(net, batch, own)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if how.clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), how.clip_norm)
+        adam.step()
+    except (torch.OutOfMemoryError, MemoryError) as fault:
+        raise IchBenchError(
+            f"memory ran out on {run.device} in epoch {place[0] + 1}, step {place[1] + 1}, with batches of "
+            f"{how.batch_size} slices. Try --batch {max(1, how.batch_size // 2)}. The checkpoint of epoch {place[0]} "
+            f"is kept in {run.out}."
+        ) from fault
+    return loss.detach()
+
+
+def _log(path: Path, line: Iterable[Any]) -> None:
+    """Append a line; IchBenchError where the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([COLUMNS, line] if new else [line])
+    except OSError as fault:
+        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. Free space there.") from fault
+
+
+def _shorten(path: Path, epochs: int) -> None:
+    """Take away log lines of an epoch whose checkpoint was never written."""
+    if not path.exists():
+        return
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines[1:] if line.split(",")[0].isdecimal() and int(line.split(",")[0]) <= epochs]
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text("".join([*lines[:1], *kept]), encoding="utf-8")
+    part.replace(path)
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as it comes back from JSON, so that it can be compared with what a checkpoint holds."""
+    import json
+
+    return json.loads(json.dumps(value))
