@@ -25,7 +25,7 @@ from ich_bench.plain import PLAIN_SCHEME
 from ich_bench.submissions.load import from_run, load_submissions
 from ich_bench.submissions.model import ScoreFile, Submission
 
-__all__ = ["CaseDifference", "Comparison", "PairTest", "compare", "find", "shared_datasets"]
+__all__ = ["CaseDifference", "Comparison", "PairTest", "compare", "compare_submissions", "find", "shared_datasets"]
 
 LARGEST = 5  # cases shown each way
 _BCA = 2  # the second number of the seed
@@ -62,10 +62,29 @@ def compare(
         UsageError: an unknown name, or no common dataset.
     """
     one, other = find(first, submissions), find(second, submissions)
-    name = dataset or _only(shared_datasets(one, other), one, other)
+    return compare_submissions(
+        one, other, dataset=dataset, scheme=scheme, profile=profile, common_cases=common_cases, draws=draws
+    )
+
+
+def compare_submissions(
+    first: Submission,
+    second: Submission,
+    *,
+    dataset: str | None = None,
+    scheme: str | None = None,
+    profile: str | None = None,
+    common_cases: bool = False,
+    draws: int = DRAWS,
+) -> Comparison:
+    """Return every test of two submissions or unsubmitted runs that are read already (`Row.submission` of a board).
+
+    Arguments and errors are those of `compare`.
+    """
+    name = dataset or _only(shared_datasets(first, second), first, second)
     plain = name not in SCHEMES or scheme == PLAIN_SCHEME  # a folder of reference masks: it has no folds
     folds = PLAIN_SCHEME if plain else load_scheme(name, scheme).name
-    files = [(who, _file(who, name, folds, profile)) for who in (one, other)]
+    files = [(who, _file(who, name, folds, profile)) for who in (first, second)]
     check_together(files)
     cases = _own_cases(files) if plain else case_order(name, folds)
     a, b = entries(files, cases)

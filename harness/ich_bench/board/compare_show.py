@@ -38,7 +38,7 @@ def show_comparison(found: Comparison, *, format: str = "table") -> str:
 
 
 def _sections(found: Comparison) -> Iterator[Section]:
-    yield Section(title="", lines=tuple(_verdicts(found)))
+    yield Section(title="", lines=tuple(verdicts(found)))
     for cohort in COHORTS:
         tests = [one for one in found.tests if one.cohort == cohort]
         if not tests:
@@ -71,7 +71,8 @@ def _sections(found: Comparison) -> Iterator[Section]:
     yield Section(title="", lines=tuple(_legend(found)))
 
 
-def _verdicts(found: Comparison) -> Iterator[tuple[str, str]]:
+def verdicts(found: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield what decides, in words: dice on `ich`, equivalence, power, the training runs behind it, notes."""
     one = found.test(*PRIMARY)
     if one is None:
         yield "dice on ich", "no volume with ICH: nothing decides"
