@@ -101,13 +101,13 @@ def check_same(path: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -
 def load_weights(module: torch.nn.Module, weights: Mapping[str, Tensor], *, source: Path) -> None:
     """Put weights into a network of the same layers; IchBenchError names what does not fit."""
     own = module.state_dict()
-    faults = [f"{name} is missing" for name in own if name not in weights]
-    faults += [f"{name} is unknown" for name in weights if name not in own]
-    faults += [
+    faults = [
         f"{name} is {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}"
         for name in own
         if name in weights and weights[name].shape != own[name].shape
     ]
+    faults += [f"{name} is missing" for name in own if name not in weights]
+    faults += [f"{name} is unknown" for name in weights if name not in own]
     if faults:
         more = f" … ({len(faults)} in all)" if len(faults) > 4 else ""
         raise IchBenchError(f"{source} holds another network: {'; '.join(faults[:4])}{more}.")

@@ -10,7 +10,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +141,7 @@ def _epoch(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch
     model.train()
     begun, losses = time.perf_counter(), []
     todo = batches(epoch)
-    count = len(todo) if hasattr(todo, "__len__") else 0
+    count = len(todo) if isinstance(todo, Sized) else 0
     for number, batch in enumerate(todo):
         losses.append(_step(net, model, adam, step, batch, how, run, (epoch, number)))
         if number % 50 == 49 and not math.isfinite(float(losses[-1])):  # seldom asked: each answer waits for the device
