@@ -157,6 +157,17 @@ def water(scan: Scan, seed: int) -> np.ndarray:
     return np.where(away.T[..., None] < 0.95, (pair[0] - pair[1]) / 2**0.5, np.nan)
 
 
+def skull_with_petrous_bones(slices: int) -> Floats:
+    """Nine slices of 128 x 128 pixels of 1.8 mm: water in a skull, in the lowest so many bars of bone too."""
+    j, i = np.ogrid[:128, :128]
+    away = np.hypot((i - 63.5) * 1.8 / 70, (j - 63.5) * 1.8 / 88)
+    plane = np.where(away < 1, 30.0, np.where(away < 1.09, 1100.0, -1000.0))
+    planes = np.repeat(plane[None], 9, axis=0)
+    petrous = (np.abs(np.abs(i - 63.5) * 1.8 - 40) < 15) & (np.abs(j - 63.5) * 1.8 < 6)
+    planes[:slices, petrous] = 1300.0
+    return planes
+
+
 @pytest.mark.parametrize(("site", "thickness", "low", "high"), [
     # phantom noise by slice thickness: 3.0-4.5 HU at 5 mm, 8-12 HU at 0.6 mm with a standard kernel; a sharp one more,
     # a smooth one less. Measured on a public head CT: 2.6-3.2 at 7 mm, which is 3.1-3.8 at 5 mm.
@@ -170,7 +181,7 @@ def test_noise_is_as_loud_as_its_site_and_thickness_say(site: str, thickness: fl
     assert np.nanstd(middle) == pytest.approx(scan.noise_hu, rel=0.15)
 
 
-@pytest.mark.parametrize("site", ["a", "b", "c"])
+@pytest.mark.parametrize("site", ["a", "b", "c", "d"])
 def test_noise_is_band_passed_and_as_coarse_as_measured(site: str) -> None:
     # measured on a public head CT: autocorrelation at 0.49 mm at most .80, at 0.98 mm at most .52; noise power peaks
     # at 0.15-0.3/mm (Solomon 2012, Friedman 2013) and vanishes at low frequencies
@@ -179,8 +190,8 @@ def test_noise_is_band_passed_and_as_coarse_as_measured(site: str) -> None:
     part = np.nan_to_num(water(scan, 2)[192:320, 192:320, 0])
     part = part - part.mean()
     lags = [float((part[:-lag] * part[lag:]).mean() / part.var()) for lag in (1, 2, 4)]
-    assert 0.3 < lags[0] <= 0.88
-    assert lags[1] <= 0.62
+    assert 0.3 < lags[0] <= 0.80
+    assert lags[1] <= 0.52
     assert lags[2] < 0.2
     power = np.abs(np.fft.fft2(part)) ** 2
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128, 0.49), np.fft.fftfreq(128, 0.49)))
@@ -190,15 +201,25 @@ def test_noise_is_band_passed_and_as_coarse_as_measured(site: str) -> None:
     assert rings[0] < 0.6 * max(rings)
 
 
-def test_noise_is_louder_in_the_middle_than_at_the_edge() -> None:
+@pytest.mark.parametrize("site", ["a", "b", "c"])
+def test_noise_is_louder_in_the_middle_than_at_the_edge(site: str) -> None:
     # textbook (Kalender 2011): centre to edge 1.3-1.6
-    scan = replace(draw_scan(rng(7), site="c", shape=(128, 128, 6), thickness_mm=5.0), motion=())
+    scan = replace(draw_scan(rng(7), site=site, shape=(128, 128, 6), thickness_mm=5.0), motion=())
     noise = water(scan, 3)
     i, j = np.ogrid[:128, :128]
     mm = scan.spacing_mm[0]
     away = np.hypot((i - 63.5) * mm / 70, (j - 63.5) * mm / 88)
     ratio = np.nanstd(noise[away < 0.25]) / np.nanstd(noise[(away > 0.86) & (away < 0.95)])
-    assert 1.2 < ratio < 1.7
+    assert 1.3 < ratio < 1.6
+
+
+def test_noise_is_louder_between_the_petrous_bones() -> None:
+    # textbook (Kalender 2011): half as much again to twice as much
+    scan = replace(draw_scan(rng(9), site="c", shape=(128, 128, 9), thickness_mm=5.0), motion=())
+    planes = skull_with_petrous_bones(4)
+    seen = [acquire(planes.copy(), replace(scan, spacing_mm=(1.8, 1.8, 5.0)), rng(seed)) for seed in range(8)]
+    spread = np.std(seen, axis=0)[58:70, 61:67]
+    assert 1.4 < spread[..., :4].mean() / spread[..., 5:].mean() < 2.1
 
 
 def test_thin_slices_share_noise_with_their_neighbours_and_thick_ones_do_not() -> None:
@@ -209,19 +230,16 @@ def test_thin_slices_share_noise_with_their_neighbours_and_thick_ones_do_not() -
         assert low < shared < high
 
 
-def test_dense_bone_on_both_sides_darkens_what_lies_between() -> None:
+@pytest.mark.parametrize("site", ["a", "b", "c", "d"])
+@pytest.mark.parametrize("end", [0, 1])
+def test_dense_bone_on_both_sides_darkens_what_lies_between(site: str, end: int) -> None:
     # Brooks 1976: the band between the petrous bones is 10-25 HU too dark
-    scan = replace(draw_scan(rng(9), site="c", shape=(128, 128, 9), thickness_mm=5.0), motion=(), hardening=1.0)
+    scan = replace(draw_scan(rng(9), site=site, shape=(128, 128, 9), thickness_mm=5.0), motion=())
+    scan = replace(scan, hardening=SITES[site].hardening[end])
     scan = replace(scan, offset_hu=0.0, gain=1.0, noise_hu=0.01, boost=0.0, spacing_mm=(1.8, 1.8, 5.0))
-    j, i = np.ogrid[:128, :128]
-    away = np.hypot((i - 63.5) * 1.8 / 70, (j - 63.5) * 1.8 / 88)
-    plane = np.where(away < 1, 30.0, np.where(away < 1.09, 1100.0, -1000.0))
-    planes = np.repeat(plane[None], 9, axis=0)
-    petrous = (np.abs(np.abs(i - 63.5) * 1.8 - 40) < 15) & (np.abs(j - 63.5) * 1.8 < 6)
-    planes[:2, petrous] = 1300.0
-    seen = acquire(planes, scan, rng(1)).astype(np.float64)
+    seen = acquire(skull_with_petrous_bones(2), scan, rng(1)).astype(np.float64)
     band, before = seen[60:68, 61:67, 0].mean(), seen[60:68, 100:105, 0].mean()
-    assert -30 < band - before < -8
+    assert -25 <= band - before <= -10
     assert abs(seen[50:78, 50:78, 6].mean() - 30) < 2  # a vault alone is corrected for
 
 

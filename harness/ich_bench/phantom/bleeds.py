@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtri
 
 from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.phantom.anatomy import Anatomy
 from ich_bench.phantom.bleed import Bleed, Place, Point
 from ich_bench.phantom.bleed_size import Lattice, lattice_of
-from ich_bench.phantom.chance import between, chance, normals
+from ich_bench.phantom.chance import Floats, between, chance, normals
 from ich_bench.phantom.extra_axial import draw_edh, draw_sdh
 from ich_bench.phantom.iph import draw_iph
 from ich_bench.phantom.ivh import draw_ivh
-from ich_bench.phantom.lesion_parameters import SITES, Kind, LesionParameters, Span
+from ich_bench.phantom.lesion_parameters import SITES, LesionParameters, Span
 from ich_bench.phantom.sah import draw_sah
 
 __all__ = ["Bleed", "Place", "draw_bleed", "draw_bleed_plan", "draw_bleeds"]
 
 _MOST_OF_ONE = 3
+_SUMS_A_HEAD = 200
+_LATTICE = np.sqrt([2.0, 3.0, 5.0, 7.0])  # multiples of these, without their whole part, fill a cube evenly (Weyl 1916)
 _FIRST = ("edh", "sdh", "iph", "ivh", "sah")  # drawn in this order, so that SAH knows what lies beside it
 
 
@@ -61,26 +64,30 @@ def draw_volumes(rng: np.random.Generator, plan: Sequence[str], parameters: Lesi
     Each is drawn from its subtype's distribution. Their sum has a rank among the sums of all heads of the site; it is
     given the volume that has this rank among the site's published totals, and the parts keep their proportions.
     """
-    kinds = [parameters.of(subtype) for subtype in plan]
     parts = normals(rng, (len(plan),))
-    drawn = [kind.median_ml * float(np.exp(kind.log_sd * part)) for kind, part in zip(kinds, parts, strict=True)]
-    drawn = [ml / plan.count(subtype) for ml, subtype in zip(drawn, plan, strict=True)]  # several are smaller
-    total = sum(drawn)
-    rank = below = 0.0
-    for heads, each in parameters.plans:
-        middle, spread = _sum_of([parameters.of(subtype) for subtype in each])
-        rank += heads * float(ndtr((np.log(total) - middle) / spread))
-        below += heads
-    wanted = float(np.exp(np.interp(rank / below, *_quantiles(parameters))))
-    return [part * wanted / total for part in drawn]
+    shares = np.exp(parts)
+    drawn = []
+    for subtype, share in zip(plan, shares, strict=True):  # several of a subtype share one volume, the first one's
+        same = np.array([each == subtype for each in plan])
+        kind = parameters.of(subtype)
+        drawn.append(kind.median_ml * np.exp(kind.log_sd * parts[same][0]) * share / shares[same].sum())
+    total = float(sum(drawn))
+    sums = _sums(parameters)
+    rank = float(np.interp(np.log(total), sums, (np.arange(len(sums)) + 0.5) / len(sums)))
+    wanted = float(np.exp(np.interp(rank, *_quantiles(parameters))))
+    return [float(part) * wanted / total for part in drawn]
 
 
-def _sum_of(kinds: Sequence[Kind]) -> tuple[float, float]:
-    """Return mean and standard deviation of the logarithm of the bleeds' sum, itself about log-normal."""
-    sds = np.array([kind.log_sd for kind in kinds])
-    means = np.array([kind.median_ml for kind in kinds]) * np.exp(sds**2 / 2)
-    variance = np.log1p(float((means**2 * np.expm1(sds**2)).sum()) / float(means.sum()) ** 2)
-    return float(np.log(means.sum()) - variance / 2), float(np.sqrt(variance))
+@lru_cache(maxsize=16)
+def _sums(parameters: LesionParameters) -> Floats:
+    """Return the logarithms of the sums of all heads of a site, in order, at evenly spread quantiles of the parts."""
+    sums = []
+    for heads, plan in parameters.plans:
+        spread = (np.arange(heads * _SUMS_A_HEAD)[:, None] * _LATTICE[: len(plan)] + 0.5) % 1.0
+        kinds = [parameters.of(subtype) for subtype in plan]
+        parts = [kind.median_ml * np.exp(kind.log_sd * ndtri(each)) for kind, each in zip(kinds, spread.T, strict=True)]
+        sums.append(np.log(np.sum(parts, axis=0)))
+    return np.sort(np.concatenate(sums))
 
 
 def _quantiles(parameters: LesionParameters) -> tuple[list[float], list[float]]:

@@ -101,7 +101,7 @@ class _Face:
         """Return the depth below the skin of face, nose, ears and neck."""
         x, y, z, side = self.x, self.y, self.z, np.abs(self.x)
         oval = np.sqrt((x / 71.0) ** 2 + ((y - 4.0) / 90.0) ** 2 + 0.12 * (x / 71.0) ** 2 * ((y - 4.0) / 90.0) ** 2)
-        face = (1.0 - oval) * 71.0 - 1.2 * np.maximum(z + 30.0, 0.0)
+        face = (1.0 - oval) * 71.0 - 1.2 * np.maximum(z + 30.0, 0.0) - 0.45 * np.maximum(-78.0 - z, 0.0)
         eye = _ball(side, y, z, (32.0, 77.0, -43.0), (15.0, 14.0, 13.0))
         bridge = np.clip((-20.0 - z) / 45.0, 0.0, 1.0)
         nose = np.minimum((6.0 + 10.0 * bridge) - side * 1.1, 90.0 + 15.0 * bridge - y - 0.6 * side) - 3.0 * np.maximum(
@@ -117,7 +117,7 @@ class _Face:
         grown_front = np.clip((self.y - 26.0) / 8.0, 0.0, 1.0) * np.clip((-26.0 - self.z) / 5.0, 0.0, 1.0)
         brow = 4.5 * np.exp(-(((self.z + 19.0) / 8.0) ** 2)) * np.clip((self.y - 48.0) / 10.0, 0.0, 1.0)
         below = np.clip((self.below - 4.0) / 3.0, 0.0, 1.0) * np.clip((-46.0 - self.z) / 4.0, 0.0, 1.0)
-        return self.outline.bone_mm + brow - 14.0 * np.maximum(grown_front, below)
+        return self.outline.bone_mm + brow - 30.0 * np.maximum(grown_front, below)
 
     def bone_and_air(self) -> tuple[Floats, Floats]:
         """Return the depths inside bone and inside air."""
@@ -132,10 +132,11 @@ class _Face:
         petrous = np.minimum(below, 20.0 + 6.0 * inner - below)
         petrous = np.minimum(petrous, 13.0 + 7.0 * inner - np.abs(y + 16.0 + 26.0 * inner))
         petrous = np.minimum(np.minimum(petrous, side - 13.0), 74.0 - side)
-        petrous = np.minimum(petrous, vault + 9.0)
+        petrous = np.minimum(np.minimum(petrous, vault + 9.0), z + 72.0)
         mastoid = _ball(side, y, z, (57.0, -34.0, -45.0), (13.0, 16.0, 19.0))
         mastoid = np.minimum(mastoid, below + 1.0)
         sphenoid = np.minimum(below, _ball(side, y, z, (0.0, 8.0, -46.0), (19.0, 21.0, 40.0)))
+        sphenoid = np.minimum(sphenoid, z + 72.0)
         wing = np.minimum(
             1.9 - np.abs(y - 25.0 - 0.30 * (side - 20.0) - 0.012 * (side - 38.0) ** 2 - self.bump),
             np.minimum(below, np.minimum(side - 16.0, 60.0 - side)),
@@ -152,14 +153,28 @@ class _Face:
             z + 27.0, 0.0
         )
         condyle = _ball(side, y, z, (52.0, -4.0, -54.0), (8.0, 5.0, 6.0))
-        bone = np.maximum.reduce([plate, petrous, mastoid, sphenoid, wing, walls, rim, arch, nasal, condyle])
+        bone = np.maximum.reduce(
+            [plate, petrous, mastoid, sphenoid, wing, walls, rim, arch, nasal, condyle, self._neck()]
+        )
         return bone, self._air(mastoid, petrous)
+
+    def _neck(self) -> Floats:
+        """Return the depths inside the first vertebrae and the jaw's ascending parts."""
+        y, z, side = self.y, self.z, self.side
+        body = (1.0 - np.hypot(side / 11.0, (y + 8.0) / 8.5)) * 8.5
+        ring = 2.6 - np.abs(np.hypot(side, 0.95 * (y + 30.0)) - 17.5)
+        wings = (1.0 - np.hypot((side - 26.0) / 11.0, (y + 16.0) / 6.0)) * 6.0
+        spine = np.minimum(np.maximum.reduce([body, ring, wings]), -76.0 - z)
+        jaw = np.minimum(3.6 - np.abs(side - 47.0 + 0.10 * (y - 10.0)), 15.0 - np.abs(y - 14.0 + 0.2 * (z + 70.0)))
+        return np.maximum(spine, np.minimum(jaw, -60.0 - z))
 
     def _air(self, mastoid: Floats, petrous: Floats) -> Floats:
         x, y, z, side, vault = self.x, self.y, self.z, self.side, self.outline.vault_mm
         cells = np.minimum(np.maximum(mastoid - 2.0, np.minimum(petrous - 3.0, side - 40.0)), 2.2 * (self.fine + 0.1))
         canal = 2.6 - np.hypot(y + 19.0 + 0.1 * (side - 60.0), z + 37.0 + 0.12 * (side - 60.0))
         canal = np.minimum(canal, side - 48.0)
+        throat = np.minimum((1.0 - np.hypot(side / 13.0, (y - 15.0) / 7.0)) * 7.0 + self.bump, -73.0 - z)
+        canal = np.maximum(canal, throat)
         if self.head.infant:  # cells and sinuses grow later
             return canal
         within = _ball(side, y, z, (0.0, 47.0, -47.0), (13.5, 27.0, 21.0))

@@ -59,7 +59,8 @@ class LesionParameters:
     plans: Plans = _PLANS_A
     again: float = 0.06  # share of bleeds that have a second of their subtype (ours; contusions are often several)
     head_ml: tuple[tuple[float, float], ...] = (
-        (0.0, 0.31), (0.10, 1.5), (0.25, 4.1), (0.50, 15.3), (0.75, 38.0), (0.90, 84.0), (1.0, 164.0),
+        (0.0, 0.31), (0.10, 1.5), (0.25, 4.1), (0.50, 15.3), (0.63, 30.0), (0.75, 38.0), (0.90, 84.0),
+        (1.0, 164.0),
     )  # fmt: skip
     iph: Kind = Kind(median_ml=10.0, log_sd=1.4, ages=(0.20, 0.65, 0.15, 0.0))  # quartiles 3-30 mL
     ivh: Kind = Kind(median_ml=4.0, log_sd=1.35, ages=(0.10, 0.75, 0.15, 0.0), rendered=0.82)  # 1-12
@@ -94,7 +95,7 @@ SITES: dict[str, LesionParameters] = {
     "c": LesionParameters(
         plans=_PLANS_C,
         again=0.08,
-        head_ml=((0.0, 0.4), (0.10, 3.0), (0.25, 7.5), (0.50, 17.0), (0.75, 34.0), (0.90, 62.0), (1.0, 130.0)),
+        head_ml=((0.0, 0.4), (0.10, 3.0), (0.25, 7.5), (0.50, 17.0), (0.75, 33.0), (0.90, 60.0), (1.0, 128.0)),
     ),
     "d": LesionParameters(
         plans=_PLANS_POOL,

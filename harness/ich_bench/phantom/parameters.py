@@ -76,12 +76,12 @@ class Mimics:
     choroid_hu: Span = (80.0, 260.0)  # textbook; measured 250 at 7 mm
     falx_share: float = 0.15  # Daghighi 2007: 7 %; textbook 10-20 %
     falx_hu: Span = (100.0, 500.0)  # textbook
-    dense_sinus_share: float = 0.10  # ours: young or dehydrated, venous blood 60-70 (Black 2011)
+    dense_sinus_share: float = 0.15  # ours: young or dehydrated, venous blood 60-70 (Black 2011)
     dense_sinus_hu: Span = (60.0, 70.0)  # Black 2011
-    tumour_share: float = 0.05  # ours: hyperdense meningioma or lymphoma, seen in some of every hundred
+    tumour_share: float = 0.08  # ours: hyperdense meningioma or lymphoma, seen in some of every hundred
     tumour_hu: Span = (42.0, 58.0)  # textbook: meningioma 40-60
     infarct_share: float = 0.12  # ours: old infarct, a fluid-filled gap; in the measured head too
-    stain_share: float = 0.03  # ours: contrast left in cortex or nuclei after an angiography
+    stain_share: float = 0.05  # ours: contrast left in cortex or nuclei after an angiography
     stain_hu: Span = (48.0, 75.0)  # textbook
     shunt_share: float = 0.04  # ours
     shunt_hu: Span = (250.0, 900.0)  # textbook: barium-loaded tube to metal valve
@@ -95,7 +95,7 @@ class Mimics:
 class Noise:
     """What the scanner adds besides blur."""
 
-    peak_per_mm: Span = (0.17, 0.28)  # Solomon 2012, Friedman 2013: noise power peaks at 0.15-0.3/mm
+    peak_per_mm: Span = (0.19, 0.28)  # Solomon 2012, Friedman 2013: noise power peaks at 0.15-0.3/mm; measured: > 0.17
     rim_hu: Span = (4.0, 10.0)  # textbook: brightening under the inner table, a false subdural
     rim_mm: Span = (5.0, 8.0)  # textbook: its depth
     texture_hu: float = 0.9  # ours: slow unevenness of brain tissue; measured sd of means of 1 cm squares 1-1.5
@@ -116,6 +116,7 @@ class Site:
     offset_hu: Span  # calibration
     gain: Span  # brain contrast against water: kV and calibration
     hardening: Span  # multiplies beam hardening
+    length_mm: Span  # of the whole scan, from neck to air above the vertex
     view_mm: Span  # field of view
     tilt_share: float
     tilt_deg: Span
@@ -138,7 +139,8 @@ _A = Site(
     noise_5mm_hu=(3.9, 5.0),  # measured 2.6-3.2 at 7 mm is 3.1-3.8 at 5 mm; sharp kernel a quarter more
     offset_hu=(-1.0, 1.0),
     gain=(0.97, 1.03),
-    hardening=(0.9, 1.2),
+    hardening=(0.8, 1.1),
+    length_mm=(134.0, 134.0),  # ours: from the orbits to the vertex, as thin slices make large files
     view_mm=(222.0, 245.0),  # 0.45-0.49 mm pixels of 512
     tilt_share=0.63,  # 32 of 51 affines sheared
     tilt_deg=(3.0, 24.0),  # largest tilt 24 degrees
@@ -155,10 +157,11 @@ _B = Site(
     kernel="smooth",
     fwhm_mm=(1.45, 1.75),  # ours: a smooth kernel, as the site shift must show
     boost=(0.0, 0.05),
-    noise_5mm_hu=(2.6, 3.4),
+    noise_5mm_hu=(3.0, 3.7),  # textbook: 3.0-4.5 at 5 mm
     offset_hu=(-3.0, -1.0),
     gain=(0.90, 0.96),  # ours: weaker grey-white contrast
-    hardening=(0.8, 1.1),
+    hardening=(0.65, 0.95),
+    length_mm=(176.0, 199.0),  # Hssayeni 2020: 37.5 slices of 5 mm in the mean
     view_mm=(205.0, 240.0),  # .314-.488 mm pixels, median .42
     tilt_share=0.0,  # headers carry none; heads are pitched instead
     tilt_deg=(0.0, 0.0),
@@ -175,12 +178,13 @@ _C = Site(
     prevalence=1.0,  # Li 2023: all of the 100 open ones
     thickness_mm=((5.0, 0.84), (4.5, 0.10), (5.4, 0.06)),  # 4.4-5.4, 84 of 100 exactly 5
     kernel="standard",
-    fwhm_mm=(1.15, 1.35),  # textbook: 1.2-1.6 standard
+    fwhm_mm=(1.25, 1.50),  # textbook: 1.2-1.6 standard
     boost=(0.08, 0.18),
     noise_5mm_hu=(3.2, 4.2),
     offset_hu=(1.5, 3.0),
     gain=(1.04, 1.10),  # ours: lower effective energy, stronger contrast
-    hardening=(1.3, 1.7),
+    hardening=(1.1, 1.3),
+    length_mm=(140.0, 157.0),  # Li 2023: 29.8 slices in the mean
     view_mm=(212.0, 250.0),  # .371-.599 mm pixels, median .45
     tilt_share=0.0,
     tilt_deg=(0.0, 0.0),
@@ -200,7 +204,8 @@ _D = Site(
     noise_5mm_hu=(3.6, 5.6),
     offset_hu=(-4.0, 4.0),
     gain=(0.88, 1.12),
-    hardening=(1.2, 2.0),
+    hardening=(1.0, 1.3),
+    length_mm=(134.0, 165.0),
     view_mm=(205.0, 255.0),
     tilt_share=0.4,
     tilt_deg=(4.0, 20.0),

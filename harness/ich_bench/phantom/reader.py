@@ -44,7 +44,7 @@ class ReaderParameters:
     end_area: float = 0.7  # of the largest slice; a larger end is never missed
     least_strand_px: float = 2.0  # strands of SAH thinner than this are dropped or bridged
     dropped: float = 0.6  # share of the thin stretches that are dropped; the others are drawn wider and bridged
-    bone: float = 0.11  # share of components that take in some bone (INSTANCE 2022: 23 of 204 hold > 140 HU)
+    bone: float = 0.28  # share of the components with bone in reach that take in some (INSTANCE 2022: 23 of 204 do)
     bone_hu: float = 140.0  # above, it is bone (INSTANCE 2022 was counted so)
     bone_reach_mm: float = 1.6  # how far into the bone they go
     least_mm2: float = 3.0  # in one slice, a smaller piece is not outlined
@@ -86,7 +86,7 @@ def read(
             soft = cavity[box] & (hu[box] <= parameters.bone_hu)
             soft &= binary_erosion(cavity[box], _AROUND, border_value=1) | one
             drawn = _outlined(one, soft, spacing_mm, rng, parameters, jitter_sd=jitter_sd, thin=thin)
-            if chance(rng, _bone_share(subtype, parameters)):
+            if chance(rng, parameters.bone):
                 drawn |= _with_bone(drawn, hu[box], spacing_mm, parameters)
             outlined[box] |= drawn if drawn.any() else one
         fragments, count = label(outlined, _WHOLE)
@@ -210,11 +210,6 @@ def _without_specks(plane: Mask, least_px: float) -> Mask:
     large[0] = False
     kept: Mask = large[parts]
     return kept
-
-
-def _bone_share(subtype: str, parameters: ReaderParameters) -> float:
-    """Return how often a component takes in bone; only what lies at the skull can, so those do more often."""
-    return {"edh": 3.0, "sdh": 3.0, "sah": 0.7, "iph": 0.6}.get(subtype, 0.0) * parameters.bone
 
 
 def _with_bone(

@@ -15,7 +15,8 @@ from ich_bench.phantom.parameters import PARAMETERS, Parameters, site_of
 
 PADDING_HU = -1024
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
-_LOW_MM, _HIGH_MM = -52.0, 82.0  # a whole scan, from the orbits to above the vertex
+_LOW_MM, _HIGH_MM = -52.0, 82.0  # the least of a whole scan, from the orbits to above the vertex
+_AIR_SHARE, _MOST_AIR_MM = 0.3, 16.0  # how much of what a longer scan adds lies above the vertex
 _MIDDLE_MM = 10.0  # where a scan too short for a whole head is centred: the ventricles
 _THIN_MM = 2.4  # slices thinner than this share some of their noise with their neighbours
 _SHARED_NOISE = 0.45  # how much: their correlation
@@ -61,7 +62,10 @@ class Scan:
     def _heights(self) -> tuple[float, float]:
         thick = self.shape[2] * self.spacing_mm[2]
         whole = _HIGH_MM - _LOW_MM
-        return (_HIGH_MM - thick, _HIGH_MM) if thick >= whole else (_MIDDLE_MM - thick / 2, _MIDDLE_MM + thick / 2)
+        if thick < whole:
+            return _MIDDLE_MM - thick / 2, _MIDDLE_MM + thick / 2
+        top = _HIGH_MM + min(_MOST_AIR_MM, _AIR_SHARE * (thick - whole))
+        return top - thick, top
 
     @property
     def _affine(self) -> Floats:
@@ -125,6 +129,7 @@ def draw_scan(
     """
     where = site_of(site)
     view_mm = between(rng, *where.view_mm)
+    length_mm = between(rng, *where.length_mm)
     thick = weighted(rng, where.thickness_mm)
     tilted = between(rng, *where.tilt_deg) if chance(rng, where.tilt_share) else 0.0
     yaw, roll, pitch = where.turn_deg
@@ -133,7 +138,7 @@ def draw_scan(
     noise_hu = between(rng, *where.noise_5mm_hu)
     fwhm_mm = between(rng, *where.fwhm_mm)
     thick = thick if thickness_mm is None else thickness_mm
-    across, along, slices = shape or (256, 256, round((_HIGH_MM - _LOW_MM) / thick))
+    across, along, slices = shape or (256, 256, round(length_mm / thick))
     peak_low, peak_high = parameters.noise.peak_per_mm
     scan = Scan(
         shape=(across, along, slices),
@@ -143,7 +148,7 @@ def draw_scan(
         shift_mm=shift,
         kernel=where.kernel,
         noise_hu=noise_hu * (5.0 / max(thick, 0.6)) ** 0.5,
-        peak_per_mm=float(np.clip(0.27 / fwhm_mm, peak_low, peak_high)),
+        peak_per_mm=float(np.clip(0.31 / fwhm_mm, peak_low, peak_high)),
         fwhm_mm=fwhm_mm,
         boost=between(rng, *where.boost),
         offset_hu=between(rng, *where.offset_hu),
