@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from ich_bench.board.model import Board
 from ich_bench.board.pairs import DRAWS
 from ich_bench.cases import Card
 from ich_bench.datasets import DATASETS, card
-from ich_bench.errors import IchBenchError, UsageError, did_you_mean
+from ich_bench.errors import IchBenchError, Problem, UsageError, did_you_mean
 from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
 from ich_bench.metrics.profiles import PROFILES, find_profile
 from ich_bench.metrics.suite import SUITE
-from ich_bench.submissions.load import REPORTED, from_runs, load_submissions, own_folder
+from ich_bench.submissions.load import REPORTED, Tell, from_run, load_submissions, out_folders, own_folder
 from ich_bench.submissions.model import ReportedRow, ScoreFile, Submission
-from ich_bench.submissions.reported import reported_rows
+from ich_bench.submissions.reported import load_papers
 
 Folder = str | Path
 
@@ -98,29 +98,59 @@ def scored_datasets() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name.startswith(DRAWN), name)))
 
 
-def gather(*, submissions: Folder | None = None, runs: Sequence[Folder] = ()) -> Sources:
-    """Return what may stand on boards; a folder of submissions that is named must exist, no other need."""
-    unsubmitted = tuple({one.folder.resolve(): one for one in from_runs(runs)}.values())  # each folder once
+def gather(
+    *,
+    submissions: Folder | None = None,
+    runs: Sequence[Folder] = (),
+    tell: Tell | None = None,
+    left_out: list[Problem] | None = None,
+) -> Sources:
+    """Return what may stand on boards; a folder of submissions that is named must exist, no other need.
+
+    `tell` says what is in an unsubmitted run's score file (`submissions.tables.describe` by default). A run or a file of
+    published numbers that cannot be used is an IchBenchError; where `left_out` is given, it is left out and named there,
+    as are the submissions that are at fault.
+    """
+    unsubmitted = tuple({one.folder.resolve(): one for one in _runs(runs, tell, left_out)}.values())  # each folder once
     try:
         shelf = load_submissions(submissions)
-    except IchBenchError:
+    except IchBenchError as fault:
         if submissions is not None:
-            raise
-        return Sources(submissions=(), runs=unsubmitted, reported=_reported(None))
-    told = [f"left out: {problem}" for problem in shelf.problems]
-    return Sources(
-        submissions=shelf.submissions,
-        runs=unsubmitted,
-        reported=_reported(shelf.folder),
-        notes=tuple(told),
-    )
+            if left_out is None:
+                raise
+            left_out.append(Problem(where="submissions", what=printable(str(fault))))
+        return Sources(submissions=(), runs=unsubmitted, reported=_reported(None, left_out), notes=_told(left_out))
+    problems = list(shelf.problems) if left_out is None else left_out
+    if left_out is not None:
+        left_out += shelf.problems
+    reported = _reported(shelf.folder, left_out)
+    return Sources(submissions=shelf.submissions, runs=unsubmitted, reported=reported, notes=_told(problems))
 
 
-def _reported(folder: Path | None) -> tuple[ReportedRow, ...]:
+def _runs(runs: Sequence[Folder], tell: Tell | None, left_out: list[Problem] | None) -> Iterator[Submission]:
+    for place in (one for run in runs for one in out_folders(Path(run))):
+        try:
+            found = from_run(place, tell=tell)
+        except (IchBenchError, OSError) as fault:
+            if left_out is None:
+                raise
+            what = printable(str(fault).splitlines()[0].replace(str(place), place.name))
+            left_out.append(Problem(where=printable(place.name), what=what))
+            continue
+        if found.scores:
+            yield found
+
+
+def _told(problems: Sequence[Problem] | None) -> tuple[str, ...]:
+    return tuple(f"left out: {problem}" for problem in problems or ())
+
+
+def _reported(folder: Path | None, left_out: list[Problem] | None) -> tuple[ReportedRow, ...]:
     """Return the published numbers beside the submissions, else those of the checkout or of the installed package."""
     beside = folder is not None and (folder / REPORTED).is_dir()
+    home = folder if folder is not None and beside else own_folder()
     try:
-        return reported_rows(submissions=folder if beside else own_folder())
+        return tuple(row for paper in load_papers(home, left_out=left_out) for row in paper.rows)
     except IchBenchError:
         if beside:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ich_bench.predictions.manifest import read_manifest
 from ich_bench.submissions.model import Manifest, ScoreFile, Shelf, Submission
 from ich_bench.submissions.schema import FILE, check
 
+Tell = Callable[[Path], ScoreFile | None]
 REPORTED = "reported"  # the folder of published rows beside the submissions
 _PACKAGE = Path(__file__).parents[1]
 _OWN = (_PACKAGE.parents[1] / "submissions", _PACKAGE / "submissions_snapshot")
@@ -57,7 +58,10 @@ def load_submissions(folder: str | Path | None = None) -> Shelf:
     problems: list[Problem] = []
     for place in sorted(home.iterdir()):
         if place.is_dir() and place.name != REPORTED and not place.name.startswith((".", "_")):
-            found, faults = load_submission(place)
+            try:
+                found, faults = load_submission(place)
+            except OSError as fault:  # it went away, or may not be read
+                found, faults = None, [Problem(where=printable(place.name), what=f"cannot be read: {fault.strerror}.")]
             problems += faults
             if found is not None and not faults:
                 loaded.append(found)
@@ -119,9 +123,9 @@ def file_faults(file: ScoreFile, slug: str) -> list[Problem]:
     return []
 
 
-def from_runs(outs: Iterable[str | Path]) -> tuple[Submission, ...]:
+def from_runs(outs: Iterable[str | Path], *, tell: Tell | None = None) -> tuple[Submission, ...]:
     """Return unsubmitted runs of `evaluate`; a folder that holds nothing but OUT folders stands for all of them."""
-    return tuple(from_run(one) for out in outs for one in out_folders(Path(out)))
+    return tuple(from_run(one, tell=tell) for out in outs for one in out_folders(Path(out)))
 
 
 def out_folders(place: Path) -> tuple[Path, ...]:
@@ -131,17 +135,18 @@ def out_folders(place: Path) -> tuple[Path, ...]:
     return tuple(sorted(each for each in place.iterdir() if (each / "scores").is_dir())) or (place,)
 
 
-def from_run(out: str | Path) -> Submission:
+def from_run(out: str | Path, *, tell: Tell | None = None) -> Submission:
     """Return an unsubmitted run of `evaluate` as a submission: OUT's score files, and its manifest where there is one.
 
-    What a manifest would have to say and does not is left at its default; the slug is the name in the score file.
+    What a manifest would have to say and does not is left at its default; the slug is the folder's name. `tell` says
+    what is in a score file (`tables.describe` by default), or None for one to leave out.
     """
     from ich_bench.predictions.manifest import processing_steps
     from ich_bench.submissions.tables import describe
     from ich_bench.tables.shown import score_files
 
     home = Path(out)
-    files = tuple(describe(path) for path in score_files(home))
+    files = tuple(file for path in score_files(home) if (file := (tell or describe)(path)) is not None)
     folder = home if home.is_dir() else home.parent.parent
     tables, _ = read_manifest(folder)
     said = tables or {}

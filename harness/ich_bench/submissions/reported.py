@@ -68,17 +68,28 @@ def load_reported(folder: str | Path) -> tuple[ReportedRow, ...]:
     return tuple(row for paper in load_papers(Path(folder)) for row in paper.rows)
 
 
-def load_papers(folder: Path) -> tuple[Paper, ...]:
-    """Return the files of published numbers of a folder of submissions, in the order of their names; none: empty."""
+def load_papers(folder: Path, *, left_out: list[Problem] | None = None) -> tuple[Paper, ...]:
+    """Return the files of published numbers of a folder of submissions, in the order of their names; none: empty.
+
+    A fault in any of them is an InputError; where `left_out` is given, such a file is left out and its faults go there.
+    """
     found: list[Paper] = []
     problems: list[Problem] = []
     for path in sorted((folder / REPORTED).glob("*.toml")):
         if path.name != CLAIMS:
-            state = path.stat()
-            paper, faults = _paper(path, (state.st_mtime_ns, state.st_size))
-            found.append(paper)
+            try:
+                state = path.stat()
+                paper, faults = _paper(path, (state.st_mtime_ns, state.st_size))
+            except Exception as fault:
+                if left_out is None:
+                    raise
+                faults = (_fault(path, f"cannot be read: {printable(str(fault))}"),)
+            if not faults or left_out is None:
+                found.append(paper)
             problems += faults
-    if problems:
+    if left_out is not None:
+        left_out += problems
+    elif problems:
         raise InputError(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {folder / REPORTED}", problems)
     return tuple(found)
 

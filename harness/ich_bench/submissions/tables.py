@@ -15,12 +15,13 @@ from ich_bench.submissions.publish import masks_sha256
 
 Rows = Sequence[Mapping[str, Any]]
 _SAME = ("suite", "profile", "epsilon", "legacy_dilation", "fold_sha256", "dataset_sha256", "folds", "cases_absent")
+_TOLD = ["dataset", "scheme", "budget", "seed", "fold", "case_id", "prediction_sha256"]  # the columns `told` reads
 
 
 def describe(path: Path, *, scores: pa.Table | None = None) -> ScoreFile:
     """Return what a full score file, as `evaluate` writes it, holds; IchBenchError where it cannot be read."""
     table = store.read_scores(path) if scores is None else scores
-    rows = table.to_pylist()
+    rows = table.select(_TOLD).to_pylist()
     if not rows:
         raise IchBenchError(f"{path} holds no row.")
     sha256 = store.file_sha256(path)
