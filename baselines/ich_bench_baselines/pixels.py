@@ -44,6 +44,11 @@ class Window:
         if not self.low_hu < self.high_hu:
             raise ValueError(f"a window from {self.low_hu} to {self.high_hu} HU holds nothing")
 
+    @property
+    def ends_hu(self) -> list[float]:
+        """Return both ends, as they are kept in tables and keys."""
+        return [float(self.low_hu), float(self.high_hu)]
+
 
 BRAIN = Window(low_hu=-50, high_hu=150)  # Spahr 2023, Sec. 2.3.1: everything but the cavity model
 TISSUE = Window(low_hu=0, high_hu=600)  # Spahr 2023, Sec. 2.3.3: the cavity model's first network
