@@ -18,6 +18,7 @@ st.set_page_config(
         "Not for clinical use."
     },
 )
+st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 3.5rem; }</style>")  # half of Streamlit's blank head
 st.session_state["_bound"] = set()  # the keys of the choices on this page, in this run
 asked = st.navigation(
     {
