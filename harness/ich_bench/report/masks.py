@@ -14,11 +14,27 @@ import numpy.typing as npt
 from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, UsageError, VolumeError
 from ich_bench.escape import printable
-from ich_bench.predictions.submission import read_submission
+from ich_bench.geometry import Geometry
+from ich_bench.metrics.scoring import score
+from ich_bench.predictions.submission import Submission, read_submission
 from ich_bench.runs import store
+from ich_bench.submissions.publish import DECIMALS, metric_columns
 from ich_bench.volume import mask_sha256, open_mask
 
 Voxels = npt.NDArray[np.bool_]
+_PUBLISHED_TO = 0.6 * 10.0**-DECIMALS  # half a last digit, and what two machines may differ by
+
+
+class MaskAbsentError(IchBenchError):
+    """The folder holds no mask of this case."""
+
+
+class MaskUnreadableError(IchBenchError):
+    """The file is no sound mask."""
+
+
+class OtherMaskError(IchBenchError):
+    """The mask is not the one that was scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +112,8 @@ def masks_of(
     """Return the masks of these cases by id, each the very one that was scored; a missing one is left out.
 
     Raises:
-        IchBenchError: a mask that is not found, cannot be read, or differs from the one in the score file.
+        MaskAbsentError, MaskUnreadableError: a mask that is not found or cannot be read.
+        OtherMaskError: a mask that differs from the one in the score file.
     """
     held = read_submission(run.folder, dataset=dataset.id, scheme=scheme, rename=rename)
     found: dict[str, Voxels] = {}
@@ -104,24 +121,53 @@ def masks_of(
         row = run.rows.get(case_id)
         if row is None or row["status"] == "missing":
             continue
-        paths = [one.path for one in held.predictions if one.case_id == case_id and _same_run(one, row)]
-        if not paths:
-            raise IchBenchError(
-                f"{printable(str(run.folder))} holds no mask of {case_id}, which {printable(run.name)} was scored "
-                f"with. Name the folder that was scored with --predictions (and --rename, if it was used)."
-            )
-        try:
-            voxels = open_mask(paths[0]).voxels(run.labels)
-        except VolumeError as fault:
-            raise IchBenchError(f"{printable(str(paths[0]))}: {fault}") from fault
+        path, voxels = mask_in(held, run, case_id)
         if mask_sha256(voxels) != row["prediction_sha256"]:
-            raise IchBenchError(
-                f"{printable(str(paths[0]))} is not the mask that was scored: its voxels have another SHA-256 than "
+            raise OtherMaskError(
+                f"{printable(str(path))} is not the mask that was scored: its voxels have another SHA-256 than "
                 f"the score file of {printable(run.name)} says. Name the right folder with --predictions, or score "
                 f"these masks again."
             )
         found[case_id] = voxels
     return found
+
+
+def mask_in(held: Submission, run: Scored, case_id: str) -> tuple[Path, Voxels]:
+    """Return the mask that a folder holds for a case of a run, and its file; not yet compared with what was scored.
+
+    Raises:
+        MaskAbsentError, MaskUnreadableError: a mask that is not found or cannot be read.
+    """
+    row = run.rows[case_id]
+    paths = [one.path for one in held.predictions if one.case_id == case_id and _same_run(one, row)]
+    if not paths:
+        raise MaskAbsentError(
+            f"{printable(str(run.folder))} holds no mask of {case_id}, which {printable(run.name)} was scored "
+            f"with. Name the folder that was scored with --predictions (and --rename, if it was used)."
+        )
+    try:
+        return paths[0], open_mask(paths[0]).voxels(run.labels)
+    except VolumeError as fault:
+        raise MaskUnreadableError(f"{printable(str(paths[0]))}: {fault}") from fault
+
+
+def scores_alike(run: Scored, case_id: str, reference: Voxels, prediction: Voxels, geometry: Geometry) -> bool:
+    """Return whether a mask scores what its row says, to the four decimals that are published.
+
+    It stands in for the hash where a score file withholds that: equal overlap, surfaces and lesions are then all that
+    can be compared.
+    """
+    row = run.rows[case_id]
+    made = score(
+        reference, prediction, geometry.spacing_mm, voxel_volume_mm3=geometry.voxel_volume_mm3, profile=run.profile
+    )
+    return all(_alike(row.get(name), made[name]) for name in metric_columns(run.profile))
+
+
+def _alike(said: float | None, found: float | None) -> bool:
+    if said is None or found is None or math.isnan(said) or math.isnan(found):
+        return (said is None or math.isnan(said)) == (found is None or math.isnan(found))
+    return said == found or math.isclose(said, found, rel_tol=0.0, abs_tol=_PUBLISHED_TO)
 
 
 def check_reference(run: Scored, case_id: str, reference: Voxels) -> None:
