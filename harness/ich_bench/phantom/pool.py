@@ -32,9 +32,9 @@ class PoolParameters:
 
     prevalence: float = 0.345  # share of heads with ICH
     plans: tuple[tuple[int, tuple[str, ...]], ...] = (  # so many heads bleed so
-        (24, ("iph",)), (27, ("iph", "ivh")), (15, ("iph", "ivh", "sah")), (5, ("iph", "sah")), (7, ("iph", "sdh")),
-        (7, ("iph", "sdh", "sah")), (2, ("ivh",)), (6, ("ivh", "sah")), (9, ("sah",)), (14, ("sdh", "sah")),
-        (17, ("sdh",)), (3, ("edh",)), (1, ("edh", "sah")),
+        (20, ("iph",)), (25, ("iph", "ivh")), (16, ("iph", "ivh", "sah")), (4, ("iph", "sah")), (6, ("iph", "sdh")),
+        (13, ("iph", "sdh", "sah")), (2, ("ivh",)), (9, ("ivh", "sah")), (9, ("sah",)), (14, ("sdh", "sah")),
+        (16, ("sdh",)), (2, ("edh",)), (1, ("edh", "sah")),
     )  # fmt: skip
 
 
