@@ -1,0 +1,58 @@
+"""What do all charts share: the colours of a ground, names that tell rows apart, sizes by their number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from ich_bench.escape import printable
+from ich_bench.report.style import ROLES
+
+# From p < 0.001 to p < 0.05: better in blues, worse in oranges, as in the reports; readable on white and on near-black.
+BETTER = ("#123f78", "#3f7fc4", "#a5cbed")
+WORSE = ("#8a3c04", "#d9781d", "#f6c795")
+_SAME = ("#e8e6e1", "#343a42")
+FIRST, SECOND = ("#0072B2", "#56B4E9"), ("#D55E00", "#E69F00")  # Okabe and Ito's, by ground
+
+
+def shade(role: str, *, dark: bool) -> str:
+    """Return the colour of a role of the reports on a ground; that of quiet text for an unknown role."""
+    return ROLES[role if role in ROLES else "muted"][dark]
+
+
+def same(*, dark: bool) -> str:
+    """Return the colour of a cell that says nothing."""
+    return _SAME[dark]
+
+
+def names(slugs: Sequence[str]) -> Mapping[str, str]:
+    """Return a name for the eye a slug: what does not print written out, no two alike."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for slug in slugs:
+        base = printable(slug)
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base} ({number})", number + 1
+        taken.add(name)
+        found[slug] = name
+    return found
+
+
+def line_px(count: int) -> int:
+    """Return the height of a line of a chart with so many lines."""
+    return 30 if count <= 8 else 24 if count <= 30 else 18 if count <= 80 else 14
+
+
+def names_axis(label_px: float = 12) -> alt.Axis:
+    """Return an axis of names: no title, no ticks, every one shown, cut where a telephone needs the room."""
+    return alt.Axis(title=None, ticks=False, domain=False, labelLimit=150, labelOverlap=False, labelFontSize=label_px)
+
+
+def numbers_axis(count: int) -> alt.Axis:
+    """Return an axis of numbers over so many columns, from which numbers are dropped that would touch."""
+    return alt.Axis(
+        orient="top", title=None, ticks=False, domain=False, labelAngle=0, labelOverlap=True, labelSeparation=1,
+        labelFontSize=12 if count <= 12 else 9,
+    )  # fmt: skip
