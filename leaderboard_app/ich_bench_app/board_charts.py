@@ -19,6 +19,7 @@ from ich_bench_app import frame, look
 from ich_bench_app.text import plain
 
 _ROW_PX = 19  # height of a row
+_AXIS_PX, _LEGEND_PX = 55, 18  # above the rows; a line of the legend below
 _TALL = 34  # rows: a taller chart scrolls in a box of its own
 _BOX_PX = 640
 _DRAWN = {"calibration": "calibration row", "ceiling": "noise ceiling"}  # drawn hollow and dashed, in grey
@@ -86,10 +87,9 @@ def show(board: Board, rows: Sequence[Row], cohort: str, metric: str) -> None:
     ]
     if not places:
         return
-    with st.container(horizontal=True, gap="medium"):
-        for draw in places:
-            with st.container(width=560 if len(places) == 2 else "stretch"):
-                draw(board, measured if draw is _ranks else made, cohort, metric)
+    for draw, place in zip(places, st.columns(len(places), gap="medium"), strict=True):
+        with place:
+            draw(board, measured if draw is _ranks else made, cohort, metric)
 
 
 def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
@@ -105,7 +105,7 @@ def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
     x = alt.X(
         "rank:Q",
         title=f"rank of {board.ranked}",
-        axis=alt.Axis(tickMinStep=1, format="d", orient="top"),
+        axis=alt.Axis(tickMinStep=1, tickCount=6, format="d", orient="top"),
         scale=alt.Scale(domain=[1, max(2, board.ranked)], nice=False, padding=8),
     )
     tip = [
@@ -124,7 +124,7 @@ def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
         base.transform_filter("!isValid(datum.rank)")
         .mark_text(align="left", fontStyle="italic", fontSize=11)
         .encode(x=alt.value(4), text="rank_text:N"),
-    ).properties(height=alt.Step(_ROW_PX))
+    ).properties(height=_height(made))
     _place(drawn, made, f"ranks-{board.dataset}-{cohort}-{metric}", alt_text)
 
 
@@ -148,7 +148,7 @@ def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
     x = alt.X(
         "score:Q",
         title=title,
-        axis=alt.Axis(orient="top"),
+        axis=alt.Axis(orient="top", tickCount=6),
         scale=alt.Scale(domain=[least, most], zero=False, nice=False),
     )
     tip = [
@@ -180,7 +180,7 @@ def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
             x=x, color=_colour(made), shape=_shape(made), tooltip=tip
         ),
     ]
-    drawn = alt.layer(*layers).properties(height=alt.Step(_ROW_PX))
+    drawn = alt.layer(*layers).properties(height=_height(made))
     _place(drawn, made, f"scores-{board.dataset}-{cohort}-{metric}", alt_text)
     if zone:
         st.caption(
@@ -199,6 +199,11 @@ def _place(drawn: Any, made: pd.DataFrame, name: str, alt_text: str) -> None:
             frame.chart(drawn, name=name, alt_text=alt_text, table=table)
         return
     frame.chart(drawn, name=name, alt_text=alt_text, table=table)
+
+
+def _height(made: pd.DataFrame) -> int:
+    lines = (made["group"].nunique() + 1) // 2
+    return _ROW_PX * len(made) + _AXIS_PX + _LEGEND_PX * lines
 
 
 def _groups(made: pd.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -49,7 +50,7 @@ def measured(
     if not shown:
         return None
     made = board_table.frame_of(shown, at, asked, known)
-    height = "content" if len(shown) <= _WHOLE else _ROW_PX * (_WHOLE + 1)
+    height: int | Literal["content"] = "content" if len(shown) <= _WHOLE else _ROW_PX * (_WHOLE + 1)
     seen = hashlib.sha256(repr((board.dataset, [row.slug for row in shown])).encode("utf-8", "replace")).hexdigest()
     event = st.dataframe(
         made,

@@ -110,10 +110,10 @@ def columns(board: Board, cohort: str, metric: str) -> Mapping[str, Column]:
 def default_columns(board: Board, known: Mapping[str, Column]) -> tuple[str, ...]:
     """Return the columns that a visitor meets first: few, and those that fit on a screen."""
     named = any(row.method != row.slug for row in board.measured)
-    first = ["rank", "method", *(["name"] if named else []), "score", "interval", "nsd_2mm", "dice", "clean",
-             "p_rank_one", "supervision", "badges"]  # fmt: skip
-    first += ["warnings"] if any(_warned(row, about(board, "", "")) for row in board.measured) else []
+    first = ["rank", "method", *(["name"] if named else []), "score", "interval", "nsd_2mm", "dice", "clean", "badges"]
     first += ["reason"] if any(row.reason for row in board.measured) else []
+    first += ["p_rank_one", "supervision", "labels"]
+    first += ["warnings"] if any(_warned(row, about(board, "", "")) for row in board.measured) else []
     return tuple(name for name in first if name in known)
 
 
