@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -37,10 +37,13 @@ def columns(of: type, values: Sequence[Any], *, leave: Sequence[str] = (), prefi
     return found
 
 
-def values(of: type[T], table: pa.Table, *, prefix: str = "", **given: Sequence[Any]) -> list[T]:
+def values(
+    of: type[T], table: pa.Table, *, prefix: str = "", given: Mapping[str, Sequence[Any]] | None = None
+) -> list[T]:
     """Return the values that `columns` made a table of; `given` holds the fields that were left out, a value each."""
+    given = given or {}
     columns: dict[str, Sequence[Any]] = {}
-    for name, hint, inner in _fields(of, tuple(given)):
+    for name, hint, inner in _fields(of, tuple(given)):  # type: ignore[arg-type]
         column = f"{prefix}{name}"
         if inner is None:
             held = table.column(column).to_pylist()
@@ -48,7 +51,7 @@ def values(of: type[T], table: pa.Table, *, prefix: str = "", **given: Sequence[
         else:
             here = table.column(f"{column}{_HERE}").to_pylist()
             columns[name] = _within(inner, table, f"{column}.", here)
-    columns |= given
+    columns |= dict(given)
     names = tuple(columns)
     return [of(**dict(zip(names, line, strict=True))) for line in zip(*columns.values(), strict=True)]
 
@@ -56,7 +59,7 @@ def values(of: type[T], table: pa.Table, *, prefix: str = "", **given: Sequence[
 def _within(of: type, table: pa.Table, prefix: str, here: Sequence[bool]) -> list[Any]:
     if all(here):
         return values(of, table, prefix=prefix)
-    made = iter(values(of, table.filter(pa.array(here, type=pa.bool_())), prefix=prefix))
+    made: Iterator[Any] = iter(values(of, table.filter(pa.array(here, type=pa.bool_())), prefix=prefix))
     return [next(made) if one else None for one in here]
 
 

@@ -72,7 +72,7 @@ class _Moved:
     rank_without: int
 
 
-def write(board: Board, folder: Path, *, sources: Sequence[Submission], about: Mapping[str, Any]) -> None:
+def write(board: Board, folder: Path, *, sources: Sequence[Submission], about: Any) -> None:
     """Write a board's tables into a folder that exists.
 
     Args:
@@ -100,9 +100,11 @@ def write(board: Board, folder: Path, *, sources: Sequence[Submission], about: M
         odd = board.sensitivity
         header["sensitivity"] = [odd.left_out, odd.why, odd.n]
         moved = [
-            _Moved(slug=slug, mean=means[0], mean_without=means[1], rank=odd.rank[slug][0], rank_without=odd.rank[slug][1])
-            for slug, means in odd.mean.items()
-        ]  # fmt: skip
+            _Moved(
+                slug=slug, mean=with_it, mean_without=without, rank=odd.rank[slug][0], rank_without=odd.rank[slug][1]
+            )
+            for slug, (with_it, without) in odd.mean.items()
+        ]
         made |= {"moved": codec.columns(_Moved, moved), "changed": codec.columns(Verdict, odd.changed)}
     for name, columns in made.items():
         _write(pa.table(columns), folder / f"{name}.parquet")
@@ -128,7 +130,7 @@ def read(folder: Path, *, sources: Sequence[Submission], reported: Sequence[Repo
         standings[one.row].setdefault(one.cohort, {})[one.metric] = one.standing
     board = Board(
         **{name: header[name] for name in _PLAIN},
-        rows=tuple(codec.values(Row, table, standings=standings, submission=owners)),
+        rows=tuple(codec.values(Row, table, given={"standings": standings, "submission": owners})),
         reported=tuple(reported),
         pairs=_pairs_of(_read(folder, "pairs")),
         scores=_cases_of(_read(folder, "cases"), header),
@@ -191,7 +193,7 @@ def _pairs_of(table: pa.Table) -> dict[tuple[str, str], Pairs]:
         ]
         for name in _MATRICES
     }
-    return {(one.cohort, one.metric): one for one in codec.values(Pairs, table, **given)}
+    return {(one.cohort, one.metric): one for one in codec.values(Pairs, table, given=given)}
 
 
 def _cases(scores: CaseScores) -> dict[str, pa.Array]:

@@ -66,9 +66,9 @@ def leaderboard(
         UsageError: an unknown dataset, scheme, profile or metric.
         InputError: scores of different suites, profiles, folds or heads, every file named.
     """
-    about = _known(dataset)
+    about = known(dataset)
     sources = gather(submissions=submissions, runs=runs)
-    _check_runs(sources.runs, dataset)
+    check_runs(sources.runs, dataset)
     return board_of(about, sources, scheme=scheme, profile=profile, metrics=metrics, draws=draws)
 
 
@@ -107,9 +107,9 @@ def gather(
 ) -> Sources:
     """Return what may stand on boards; a folder of submissions that is named must exist, no other need.
 
-    `tell` says what is in an unsubmitted run's score file (`submissions.tables.describe` by default). A run or a file of
-    published numbers that cannot be used is an IchBenchError; where `left_out` is given, it is left out and named there,
-    as are the submissions that are at fault.
+    `tell` says what is in an unsubmitted run's score file (`submissions.tables.describe` by default). A run or a file
+    of published numbers that cannot be used is an IchBenchError; where `left_out` is given, it is left out and named
+    there, as are the submissions that are at fault.
     """
     unsubmitted = tuple({one.folder.resolve(): one for one in _runs(runs, tell, left_out)}.values())  # each folder once
     try:
@@ -165,15 +165,19 @@ def board_of(
     profile: str | None,
     metrics: Collection[str],
     draws: int,
+    leave: Collection[Path] = (),
 ) -> Board:
-    """Return the board of one dataset from sources that are read already; arguments as in `leaderboard`."""
+    """Return the board of one dataset from sources that are read already; arguments as in `leaderboard`.
+
+    `leave` are the paths of score files that do not take part.
+    """
     folds = load_scheme(about.id, scheme)
     wanted = None if profile is None else find_profile(profile).name
     files = [
         (one, file)
         for one in (*sources.submissions, *sources.runs)
         for file in one.scores
-        if file.dataset == about.id and wanted in (None, file.profile)
+        if file.dataset == about.id and wanted in (None, file.profile) and file.path not in leave
     ]
     here = [(one, file) for one, file in files if file.scheme == folds.name]
     check_together(here)
@@ -216,7 +220,8 @@ def board_of(
     return build(made, cases, board=start, metrics=metrics, draws=draws, facts=facts)
 
 
-def _known(dataset: str) -> Card:
+def known(dataset: str) -> Card:
+    """Return the card of a dataset that has a board; UsageError lists them for any other."""
     if dataset not in scored_datasets():
         raise UsageError(
             f"there is no leaderboard of {printable(dataset)!r}. {did_you_mean(dataset, scored_datasets())}"
@@ -224,7 +229,8 @@ def _known(dataset: str) -> Card:
     return card(dataset)
 
 
-def _check_runs(runs: Sequence[Submission], dataset: str) -> None:
+def check_runs(runs: Sequence[Submission], dataset: str) -> None:
+    """Raise UsageError where an unsubmitted run holds no scores of a dataset."""
     for run in runs:
         held = sorted({file.dataset for file in run.scores})
         if dataset not in held:

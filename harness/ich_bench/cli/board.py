@@ -52,7 +52,7 @@ def leaderboard(
     A rank is 1 + the methods that are significantly better; brackets hold the ranks that the data do not exclude. Ranks
     are those of the whole board, whatever is shown.
     """
-    from ich_bench.board import public
+    from ich_bench.board import kept
     from ich_bench.board import show as shown
     from ich_bench.board.sections import PARTS
 
@@ -60,11 +60,11 @@ def leaderboard(
     shown.check_format(format)
     chosen = metric or ("clean" if cohort == "healthy" else "dice")
     if dataset is None:
-        found = public.overview(submissions=submissions, runs=runs or (), profile=profile)
+        found = kept.overview(submissions=submissions, runs=runs or (), profile=profile)
         console.data(shown.show_overview(found, format=format, metric=chosen, cohort=cohort))
         return
     shown.check_cohort(cohort, chosen)
-    board = public.leaderboard(
+    board = kept.leaderboard(
         dataset,
         submissions=submissions,
         runs=runs or (),
