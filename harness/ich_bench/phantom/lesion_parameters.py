@@ -53,7 +53,7 @@ class LesionParameters:
     """What bleeds at a site. Where no source is named, numbers are textbook ranges.
 
     `head_ml` are quantiles of a head's total volume: (share of heads below, mL), log-linear in between; site A's are
-    those of Seg-CQ500's 51 reference masks, without the one outlier of 451 mL.
+    those of Seg-CQ500's 51 reference masks, 19 of which hold more than 30 mL, without the one outlier of 451 mL.
     """
 
     plans: Plans = _PLANS_A
