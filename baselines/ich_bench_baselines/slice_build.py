@@ -264,8 +264,8 @@ def _make_room(plan: Plan, parts: Path, tell: Callable[[str], None] | None) -> N
         tell(f"{plan.dataset}: about {size.slices:,} slices of {plan.side} × {plan.side}, {told}")
     if free < size.while_made:
         raise IchBenchError(
-            f"the slices of {plan.dataset} need {told}; {free / 1e9:.3g} GB are free. Free space there, or name another folder "
-            "in ICH_BENCH_CACHE."
+            f"the slices of {plan.dataset} need {told}; {free / 1e9:.3g} GB are free. Free space there, or name "
+            "another folder in ICH_BENCH_CACHE."
         )
 
 
