@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ich_bench.folds import schemes_of
 from ich_bench_app import controls, data
 
 
@@ -45,12 +44,17 @@ def words(label: str, *, key: str, placeholder: str, help: str | None = None) ->
     ).strip()
 
 
+def profiles(dataset: str, scheme: str) -> tuple[str, ...]:
+    """Return the profiles of the scores on a dataset's folds, the one that ranks first."""
+    here = data.sources()
+    files = [file for one in (*here.submissions, *here.runs) for file in one.scores]
+    found = {file.profile for file in files if (file.dataset, file.scheme) == (dataset, scheme)}
+    return tuple(sorted(found, key=lambda name: (name != "native", name)))
+
+
 def profile(dataset: str, scheme: str) -> str | None:
     """Return the profile of the scores to look at; no control is shown where all scores have one."""
-    here = data.sources()
-    files = [file for one in (*here.submissions, *here.runs) for file in one.scores if file.dataset == dataset]
-    found = {file.profile for file in files if file.scheme == scheme or scheme == schemes_of(dataset)[0]}
-    if len(found) < 2:
+    names = profiles(dataset, scheme)
+    if len(names) < 2:
         return None
-    names = sorted(found, key=lambda name: (name != "native", name))
     return controls.choose("Profile", names, key="profile", help="Ranks are drawn under the profile native only.")
