@@ -161,8 +161,8 @@ def _help(offer: Offer, lacking: list[Offer]) -> None:
                 mime="application/zip", icon=":material/download:", on_click="ignore", key="example",
                 help="A threshold's masks of the 12 heads of phantom-mini, made on this server.",
             )  # fmt: skip
-        for one in lacking:
-            st.caption(f"**{one.dataset}:** {one.lacking}")
+        if lacking:
+            st.caption("Not yet on this server: " + "; ".join(f"{one.dataset} ({one.lacking})" for one in lacking))
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)

@@ -58,7 +58,7 @@ def _offer(dataset: str) -> Offer:
     if dataset.startswith(DRAWN):
         folder = default_folder(dataset).resolve()
         whole = (folder / HEADS).is_file() and not missing(planned(dataset), folder)
-        told = f"not drawn on this server yet: its host runs `ich-bench phantom make {dataset}`"
+        told = f"its host runs `ich-bench phantom make {dataset}`"
         return Offer(
             dataset=dataset,
             data=folder,
@@ -68,5 +68,5 @@ def _offer(dataset: str) -> Offer:
     try:
         return Offer(dataset=dataset, data=places.data_folder(dataset).resolve())
     except IchBenchError:
-        told = f"its host allows it, but its data do not lie here: `ich-bench prepare {dataset} --source DIR`"
+        told = f"its host runs `ich-bench prepare {dataset} --source DIR`"
         return Offer(dataset=dataset, data=None, lacking=told)

@@ -19,8 +19,9 @@ from ich_bench_app.upload import among
 from ich_bench_app.upload.outcome import MOST_PROBLEMS, Failed, Faulty, Outcome, Scored, ScoredRun
 
 _NAME = "ich-bench-try"
-_ROW_PX = 60  # three lines of text
+_FEW, _MOST_READ, _HEIGHT_PX = 8, 200, 480  # so many problems stand on the page, in a box where they are many
 _MOST_WARNINGS = 30
+_PRIMARY_HELP = "The mean over the volumes; the table has its spread. `clean` is the share of healthy heads left empty."
 
 
 def show(came: Outcome, *, dataset: str, name: str) -> None:
@@ -47,21 +48,15 @@ def _faulty(came: Faulty, *, dataset: str, called: str) -> None:
             "over the rest would not compare with anyone's.",
             icon=":material/rule:",
         )
-    table = problem_table(came)
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="stretch",
-        row_height=_ROW_PX,
-        height=min(420, 40 + _ROW_PX * max(1, count)),
-        column_config={
-            "Where": st.column_config.TextColumn(width="small"),
-            "What is wrong": st.column_config.TextColumn(width="large"),
-            "How to mend it": st.column_config.TextColumn(width="large"),
-        },
-        alt=f"{count} problems of the upload on {dataset}: where, what is wrong, how to mend it.",
-    )
-    frame.downloads(f"{_NAME}-problems-{dataset}", table=table)
+    told = [
+        {"Where": markdown_of(one.where), "What is wrong, and how to mend it": markdown_of(f"{one.what} {one.mend}")}
+        for one in came.problems[:_MOST_READ]
+    ]
+    st.table(pd.DataFrame(told), hide_index=True, height=_HEIGHT_PX if count > _FEW else "content",
+             alt=f"{count} problems of the upload on {dataset}: where each is, what is wrong, how to mend it.")  # fmt: skip
+    if count > _MOST_READ:
+        st.caption(f"The first {_MOST_READ} of {count} problems; the CSV has all.")
+    frame.downloads(f"{_NAME}-problems-{dataset}", table=problem_table(came))
     _asides(came.warnings, came.ignored)
 
 
@@ -79,7 +74,7 @@ def _scored(came: Scored, *, dataset: str, called: str) -> None:
     )
     if came.warnings:
         told = "\n".join(f"- {markdown_of(one)}" for one in came.warnings[:_MOST_WARNINGS])
-        st.warning(f"**Worth a look before anyone else sees these masks:**\n\n{told}", icon=":material/warning:")
+        st.warning(f"**These scores carry warnings:**\n\n{told}", icon=":material/warning:")
     for run in came.runs:
         _run(run, came, dataset=dataset, several=len(came.runs) > 1)
     _asides((), came.ignored)
@@ -91,6 +86,11 @@ def _run(run: ScoredRun, came: Scored, *, dataset: str, several: bool) -> None:
     suffix = f"-{run.budget}" if several else ""
     if several:
         st.subheader(f"Budget {markdown_of(run.budget or 'none: trained on everything')}", anchor=False)
+    with st.container(horizontal=True):
+        for cohort, metric in FAMILIES[:3]:
+            if not _lacks(run, cohort, metric):
+                value = wording.number(run.mean(cohort, metric) or 0.0, metric)
+                st.metric(f"{metric} on {cohort}", value, border=True, help=_PRIMARY_HELP)
     table = score_table(run)
     st.dataframe(table, hide_index=True, width="stretch", height="content",
                  alt=f"Scores of the upload on {dataset}: each metric by cohort.")  # fmt: skip
