@@ -15,14 +15,14 @@ from ich_bench_app.viewer import places, section
 
 ANY = "any"
 METHODS, CASES = ("25", "50", "100", "all"), ("60", "120", "all")
-_ORDER_SAID = {"hardest": "hardest first", "fold": "as in the fold file"}
+_ORDER_SAID = "hardest: worst mean over the methods first; fold: as in the fold file"
 _FILTERS = {"subtype": "Subtype", "reference volume": "Volume", "slice thickness": "Slices"}
 _KEYS = {"subtype": "subtype", "reference volume": "volume", "slice thickness": "thickness"}
 
 
 def order() -> str:
     """Return in which order cases stand: one of `hardest.ORDERS`."""
-    return controls.choose("Order of cases", ORDERS, key="order", show=_ORDER_SAID.__getitem__)
+    return controls.choose("Order", ORDERS, key="order", help=_ORDER_SAID)
 
 
 def filtered(board: Board, cohort: str, metric: str, by: str) -> tuple[CaseLine, ...]:

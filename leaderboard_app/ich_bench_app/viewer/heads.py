@@ -33,13 +33,14 @@ _LOOKED_AT = 9  # slices, to see where the head lies
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Head:
-    """A CT with its reference, packed. `area` counts the reference's voxels of each slice.
+    """A CT with its reference, packed. `area` counts the reference's voxels of each slice; `made` tells versions apart.
 
     `head_box` and `lesion_box` are rows and columns of a turned slice (`View.plane`); the latter is None where nothing
     bleeds.
     """
 
     case_id: str
+    made: str
     ct: Stack
     reference: Stack
     geometry: Geometry
@@ -65,14 +66,16 @@ class Head:
         across, down, _ = self.view.turned_spacing_mm(self.geometry.spacing_mm)
         return down, across
 
-    def box(self, zoom: str, *others: Box | None) -> Box:
-        """Return what a zoom shows: "whole", "head", or "lesion" (around reference, else around what is predicted)."""
+    def box(self, zoom: str, *predicted: Box | None) -> Box:
+        """Return what a zoom shows: "whole", "head", or "lesion" (the reference, else what is predicted)."""
         rows, columns = self.view.plane(self.ct.plane(0)).shape
         if zoom == "whole":
             return slice(0, rows), slice(0, columns)
-        boxes = [one for one in (self.lesion_box, *others) if one is not None]
+        boxes = [one for one in ((self.lesion_box,) if self.lesion_box else predicted) if one is not None]
         if zoom == "lesion" and boxes:
-            return grown(boxes[0], (rows, columns), self.pixel_mm, _LESION_MARGIN_MM, least_mm=_LEAST_MM)
+            spans = [slice(min(one[at].start for one in boxes), max(one[at].stop for one in boxes)) for at in (0, 1)]
+            around = spans[0], spans[1]
+            return grown(around, (rows, columns), self.pixel_mm, _LESION_MARGIN_MM, least_mm=_LEAST_MM)
         return self.head_box
 
 
@@ -100,16 +103,16 @@ def shelf() -> Shelf:
 
 def head_of(dataset: str, case: Case) -> Head | Absent:
     """Return a case's images, read now where they are not kept; in words, without a path, why they cannot be read."""
-    when = tuple(path.stat().st_mtime_ns for path in (case.ct, case.reference) if path is not None and path.exists())
     try:
-        return shelf().get(("head", dataset, case.case_id, str(case.ct), when), lambda: read_head(case))
+        made = " ".join(str(path.stat().st_mtime_ns) for path in (case.ct, case.reference) if path is not None)
+        return shelf().get(("head", dataset, case.case_id, str(case.ct), made), lambda: read_head(case, made))
     except (VolumeError, OSError) as fault:
         _LOG.warning("%s of %s cannot be read: %s", case.case_id, dataset, fault)
         return Absent(words=f"The images of this case cannot be read here. `ich-bench prepare {dataset}` says what "
                             "is wrong with them.")  # fmt: skip
 
 
-def read_head(case: Case) -> Head:
+def read_head(case: Case, made: str = "") -> Head:
     """Return a case, read and packed. VolumeError where CT and reference cannot be read or differ in shape."""
     if case.ct is None:
         raise VolumeError("has no CT.")
@@ -124,6 +127,7 @@ def read_head(case: Case) -> Head:
     across, down, _ = view.turned_spacing_mm(ct.geometry.spacing_mm)
     return Head(
         case_id=case.case_id,
+        made=made,
         ct=Stack.of(hu),
         reference=Stack.of(reference),
         geometry=ct.geometry,

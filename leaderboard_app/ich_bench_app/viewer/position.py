@@ -79,7 +79,7 @@ def hint(scout: Scout, k: int, *, sides: bool) -> bytes:
     y = (scout.line_of(k) + 0.5) / len(scout.side) * high
     whole = Image.new("RGB", (sum(one.width for one in pictures) + _GAP, high), "#000000")
     pen = ImageDraw.Draw(whole)
-    face = font(14)
+    face = font(20)
     x = 0
     for one, letters in zip(pictures, (("A", "P"), ("R", "L")), strict=True):
         whole.paste(one, (x, 0))
