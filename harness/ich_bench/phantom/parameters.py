@@ -95,7 +95,7 @@ class Mimics:
 class Noise:
     """What the scanner adds besides blur."""
 
-    peak_per_mm: Span = (0.19, 0.28)  # Solomon 2012, Friedman 2013: noise power peaks at 0.15-0.3/mm; as fine as measured
+    peak_per_mm: Span = (0.19, 0.28)  # Solomon 2012, Friedman 2013: noise power peaks at 0.15-0.3/mm
     rim_hu: Span = (4.0, 10.0)  # textbook: brightening under the inner table, a false subdural
     rim_mm: Span = (5.0, 8.0)  # textbook: its depth
     texture_hu: float = 0.9  # ours: slow unevenness of brain tissue; measured sd of means of 1 cm squares 1-1.5
