@@ -146,8 +146,8 @@ def weak(
     rows = np.flatnonzero(where == part).astype(np.int64)
     if not len(rows):
         raise IchBenchError(f"the pool of {len(index)} slices has none that is {part}: take a larger pool.")
-    apart = index.iloc[np.flatnonzero(where != part)] if part == TRAIN else index.iloc[np.flatnonzero(where == TRAIN)]
-    name = f"the {HELD_OUT} part of the pool" if part == TRAIN else "the training part of the pool"
+    other, named = (HELD_OUT, "held-out") if part == TRAIN else (TRAIN, "training")
+    apart, name = index.iloc[np.flatnonzero(where == other)], f"the {named} part of the pool"
     if by == "patient":
         guard = Guard(patients=set(apart["patient_id"]), where=name)
     else:
