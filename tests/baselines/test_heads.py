@@ -1,3 +1,5 @@
+"""The pretext heads have the paper's size, and leave the encoder's names alone."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The losses against numbers worked out by hand, slow loops, and their own direction."""
+
 from __future__ import annotations
 
 import math

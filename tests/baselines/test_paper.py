@@ -1,3 +1,5 @@
+"""Every hyper-parameter says where it comes from, whatever value it has in the end."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -79,7 +81,7 @@ def test_a_declaration_without_a_source_is_refused(declared: object) -> None:
 
 
 def test_unknown_variants_and_schedules_list_the_known() -> None:
-    with pytest.raises(UsageError, match="no variant 'papr'. Did you mean paper"):
+    with pytest.raises(UsageError, match=r"no variant 'papr'\. Did you mean paper"):
         variant(Settings, "papr")
-    with pytest.raises(UsageError, match="no schedule 'smokes'. Did you mean smoke"):
+    with pytest.raises(UsageError, match=r"no schedule 'smokes'\. Did you mean smoke"):
         scaled(Settings(), "smokes")

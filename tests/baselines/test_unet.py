@@ -1,3 +1,5 @@
+"""The network has the paper's size and shape, and every skip of it matters."""
+
 from __future__ import annotations
 
 import pytest
