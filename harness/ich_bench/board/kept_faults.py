@@ -108,11 +108,15 @@ def usual_profile(found: Sieve) -> str | None:
 
 def keep_references(found: Sieve) -> None:
     """Leave out whole files that name other references than most do; among equals the slug that comes first stays."""
-    most = _agreed([one for one in found.held if is_whole(one.file)], lambda one: one.file.dataset_sha256)
+
+    def names_any(one: Held) -> bool:
+        return bool(one.file.dataset_sha256) and is_whole(one.file)
+
+    most = _agreed([one for one in found.held if names_any(one)], lambda one: one.file.dataset_sha256)
     found.drop(
         lambda one: (
             ("was scored against other references than the other files.", _OTHER_DATA)
-            if is_whole(one.file) and one.file.dataset_sha256 != most
+            if names_any(one) and one.file.dataset_sha256 != most
             else None
         )
     )

@@ -59,7 +59,7 @@ def remembered(path: Path) -> ScoreFile:
     found = describe(path)
     if found.sha256 != sha256:
         raise IchBenchError(f"{path} was changed while it was read.")
-    with contextlib.suppress(IchBenchError):  # a cache that cannot be written to costs time, nothing else
+    with contextlib.suppress(IchBenchError, ValueError):  # a cache that cannot be written to costs time, nothing else
         write_json(kept, {name: value for name, value in dataclasses.asdict(found).items() if name != "path"})
     return found
 
@@ -120,7 +120,7 @@ def put(key: str, fill: Callable[[Path], None]) -> None:
     """
     place = home() / key
     part = place.with_name(f".{key}.{uuid.uuid4().hex[:8]}.part")
-    with contextlib.suppress(OSError):  # it is built again next time
+    with contextlib.suppress(OSError, ValueError):  # it is built again next time; a name may be no Unicode
         part.mkdir(parents=True)
         fill(part)
         shutil.rmtree(place, ignore_errors=True)
