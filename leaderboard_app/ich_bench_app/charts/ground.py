@@ -56,3 +56,11 @@ def numbers_axis(count: int) -> alt.Axis:
         orient="top", title=None, ticks=False, domain=False, labelAngle=0, labelOverlap=True, labelSeparation=1,
         labelFontSize=12 if count <= 12 else 9,
     )  # fmt: skip
+
+
+AHEAD = ("▲ A better", "▼ B better", "equal")
+
+
+def ahead_scale(*, dark: bool) -> alt.Scale:
+    """Return the colours of who is ahead on a case."""
+    return alt.Scale(domain=list(AHEAD), range=[FIRST[dark], SECOND[dark], shade("muted", dark=dark)])
