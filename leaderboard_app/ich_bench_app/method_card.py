@@ -63,17 +63,20 @@ def manifest(one: Submission) -> None:
     table = manifest_table(one)
     silent = int((table["says"] == NOT_SAID).sum())
     st.caption(f"{len(table) - silent} of {len(table)} keys are answered; a default is no answer.")
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        key="manifest",
-        column_config={
-            "means": st.column_config.TextColumn("which means", width="large"),
-            "says": st.column_config.TextColumn("says", width="medium"),
-        },
-        alt="The manifest, a line a key",
-    )
+    for group, lines in table.groupby("about", sort=False):
+        st.markdown(f"**{group}**")
+        st.dataframe(
+            lines.drop(columns="about"),
+            hide_index=True,
+            height="content",
+            key=f"manifest-{group}",
+            column_config={
+                "key": st.column_config.TextColumn("key", width=200),
+                "says": st.column_config.TextColumn("says", width="medium"),
+                "means": st.column_config.TextColumn("which means", width="large"),
+            },
+            alt=f"The manifest: {group}",
+        )
     own = further(one)
     st.markdown("**Hyper-parameters, and what else it wrote down**")
     if own:
