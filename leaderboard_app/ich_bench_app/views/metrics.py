@@ -1,3 +1,12 @@
-import streamlit as st
+"""What every number means, to be played with."""
 
-st.title("Metrics")
+from __future__ import annotations
+
+from ich_bench_app import page
+from ich_bench_app.viewer import definitions, toy_section
+
+page.begin("metrics", "What every number means, and how it moves: play with it.")
+toy_section.toy_section()
+definitions.show_definitions()
+definitions.show_empty()
+definitions.show_profiles()
