@@ -221,7 +221,7 @@ def _read(plan: Plan, parts: Path, chunk: Chunk, kind: str) -> Bytes:
     """Return one array of a chunk; a chunk that is damaged (the power failed) is made again."""
     for attempt in range(2):
         try:
-            with np.load(_path(parts, chunk), allow_pickle=False) as arrays:
+            with _path(parts, chunk).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 read: Bytes = arrays[kind]
                 return read
         except FileNotFoundError:
