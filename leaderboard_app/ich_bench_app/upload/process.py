@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 PREFIX = "ich-bench-upload-"
 COMMAND = (sys.executable, "-P", "-m", worker.__name__)  # -P: no module is looked for where the process stands
 _ENDINGS = (".nii.gz", ".tar.gz", ".tgz", ".tar", ".nii")  # kept, so that the reader can say what it is; else .zip
+NAMES = ("upload", *(f"upload{one}" for one in (".zip", *_ENDINGS)))  # what an upload is called while it is looked at
 _TICK_S = 0.2
 _MOST_SAID = 16 * MB
 _STALE_S = 3600.0
@@ -105,7 +106,7 @@ def _listened(
 
 def _heard(pipe: int, home: Path, limits: Limits, tell: Callable[[Step | None], None]) -> Outcome | None:
     """Return what a worker says in the end or the limit that the server keeps; None where it says nothing more."""
-    began, held, said = time.monotonic(), b"", 0
+    began, held, said = time.monotonic(), bytearray(), 0
     os.set_blocking(pipe, False)
     with selectors.DefaultSelector() as ready:
         ready.register(pipe, selectors.EVENT_READ)
@@ -127,10 +128,13 @@ def _heard(pipe: int, home: Path, limits: Limits, tell: Callable[[Step | None], 
             said += len(block)
             if said > _MOST_SAID:
                 return Failed(why="the evaluation says more than can be shown.", mend=_ELSEWHERE)
-            *lines, held = (held + block).split(b"\n")
+            held += block
+            if b"\n" not in block:
+                continue
+            *lines, held = held.split(b"\n")
             for text in lines:
                 try:
-                    heard = outcome.read(text)
+                    heard = outcome.read(bytes(text))
                 except ValueError:
                     _LOG.exception("a worker said what no worker says")
                     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +16,7 @@ from ich_bench.metrics.suite import COLUMNS
 from ich_bench.tables.cohorts import Cohort
 from ich_bench_app import controls, data, frame, look
 from ich_bench_app.text import markdown_of, plain
-from ich_bench_app.upload import among
+from ich_bench_app.upload import among, process
 from ich_bench_app.upload.outcome import MOST_PROBLEMS, Failed, Faulty, Outcome, Scored, ScoredRun
 
 _NAME = "ich-bench-try"
@@ -32,7 +33,8 @@ def show(came: Outcome, *, dataset: str, name: str) -> None:
             st.error(f"**{called} could not be scored:** {markdown_of(came.why)} {markdown_of(came.mend)}",
                      icon=":material/block:")  # fmt: skip
         case Faulty():
-            _faulty(came, dataset=dataset, called=called)
+            own = [replace(one, where=name) if one.where in process.NAMES else one for one in came.problems]
+            _faulty(replace(came, problems=tuple(own)), dataset=dataset, called=called)
         case Scored():
             _scored(came, dataset=dataset, called=called)
 
@@ -52,8 +54,8 @@ def _faulty(came: Faulty, *, dataset: str, called: str) -> None:
         {"Where": markdown_of(one.where), "What is wrong, and how to mend it": markdown_of(f"{one.what} {one.mend}")}
         for one in came.problems[:_MOST_READ]
     ]
-    st.table(pd.DataFrame(told), hide_index=True, height=_HEIGHT_PX if count > _FEW else "content",
-             alt=f"{count} problems of the upload on {dataset}: where each is, what is wrong, how to mend it.")  # fmt: skip
+    about = f"{count} problems of the upload on {dataset}: where each is, what is wrong, how to mend it."
+    st.table(pd.DataFrame(told), hide_index=True, height=_HEIGHT_PX if count > _FEW else "content", alt=about)
     if count > _MOST_READ:
         st.caption(f"The first {_MOST_READ} of {count} problems; the CSV has all.")
     frame.downloads(f"{_NAME}-problems-{dataset}", table=problem_table(came))
