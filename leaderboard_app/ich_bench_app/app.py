@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ich_bench_app import page
+from ich_bench_app import data, page
 from ich_bench_app.views import GROUPS
 
 st.set_page_config(
@@ -31,4 +31,5 @@ asked = st.navigation(
     expanded=True,
 )
 with page.faults_in_words():
+    data.renew()
     asked.run()

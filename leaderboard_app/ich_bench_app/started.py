@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from typing import Any
 
 VARIABLE = "ICH_BENCH_APP"  # `ich-bench app` hands its options to the server in this environment variable, as JSON
 
@@ -28,8 +29,8 @@ class Started:
 
 def started() -> Started:
     """Return the options of this server; the defaults where it was started without `ich-bench app`."""
-    said = json.loads(os.environ.get(VARIABLE) or "{}")
-    return replace(Started(), **{name: tuple(one) if isinstance(one, list) else one for name, one in said.items()})
+    said: dict[str, Any] = json.loads(os.environ.get(VARIABLE) or "{}")
+    return Started(**{name: tuple(one) if isinstance(one, list) else one for name, one in said.items()})
 
 
 def as_text(options: Started) -> str:
