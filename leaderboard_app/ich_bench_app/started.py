@@ -30,7 +30,8 @@ class Started:
 def started() -> Started:
     """Return the options of this server; the defaults where it was started without `ich-bench app`."""
     said: dict[str, Any] = json.loads(os.environ.get(VARIABLE) or "{}")
-    return Started(**{name: tuple(one) if isinstance(one, list) else one for name, one in said.items()})
+    values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in said.items()}
+    return Started(**values)
 
 
 def as_text(options: Started) -> str:

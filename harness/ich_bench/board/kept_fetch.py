@@ -53,9 +53,7 @@ def fetched(url: str, *, tick: Tick | None = None) -> Path:
         part.mkdir(parents=True)
         count = _fetch(url, part, tick or (lambda done, total: None))
         if not count:
-            raise IchBenchError(
-                f"{shown} holds no <slug>/submission.toml. Name the folder of submissions, or a zip of it."
-            )
+            raise IchBenchError(f"{shown} holds no <slug>/submission.toml. Name the folder of submissions.")
         shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
     except ImportError as fault:

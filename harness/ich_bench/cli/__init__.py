@@ -6,18 +6,21 @@ import io
 import sys
 import traceback
 
-from ich_bench.cli import board, calibration, console, data, drawn, machine, mend, report, score, submit
+from ich_bench.cli import board, calibration, console, data, drawn, machine, mend, report, score, serve, submit
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.phantom import watch
 
-__all__ = ["app", "board", "calibration", "data", "drawn", "machine", "main", "mend", "report", "score", "submit"]
+__all__ = [
+    *("app", "board", "calibration", "data", "drawn", "machine"),
+    *("main", "mend", "report", "score", "serve", "submit"),
+]
 
 ORDER = (
     *("demo", "evaluate", "validate", "show"),
     *("datasets", "prepare", "folds", "export"),
     *("regrid", "fix-headers", "calibrate"),
-    *("submit", "verify", "leaderboard", "compare", "claims", "report", "cite"),
+    *("submit", "verify", "leaderboard", "compare", "claims", "app", "report", "cite"),
     *("doctor", "cache"),
 )
 app.registered_commands.sort(key=lambda verb: ORDER.index(str(verb.name or getattr(verb.callback, "__name__", ""))))
