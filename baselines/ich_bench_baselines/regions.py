@@ -104,7 +104,7 @@ def align(features: Tensor, first: Drawn, second: Drawn) -> tuple[Tensor, Tensor
 
 def between(first: Tensor, second: Tensor) -> Tensor:
     """Return the affines (n, 2, 3) from a place in the first view to the same piece of the head in the second."""
-    back: Tensor = torch.linalg.inv(second[:, :, :2])
+    back: Tensor = torch.linalg.inv_ex(second[:, :, :2]).inverse  # unchecked: a GPU need not wait; scales are never 0
     return back @ torch.cat([first[:, :, :2], (first[:, :, 2] - second[:, :, 2])[..., None]], dim=-1)
 
 

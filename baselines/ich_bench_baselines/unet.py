@@ -147,7 +147,7 @@ class UNet(nn.Module):
 def seeded(make: Callable[[], M], seed: int) -> M:
     """Return the network that `make` makes, its first weights from this seed alone; torch's own state is untouched."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # the processor's alone: a GPU's stays as it is
         return make()
 
 
