@@ -12,8 +12,18 @@ from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.phantom import watch
 
 __all__ = [
-    *("app", "board", "calibration", "data", "drawn", "machine"),
-    *("main", "mend", "report", "score", "serve", "submit"),
+    "app",
+    "board",
+    "calibration",
+    "data",
+    "drawn",
+    "machine",
+    "main",
+    "mend",
+    "report",
+    "score",
+    "serve",
+    "submit",
 ]
 
 ORDER = (
