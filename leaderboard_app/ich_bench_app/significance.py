@@ -19,8 +19,6 @@ from ich_bench_app.charts.mdd_map import mdd_map
 from ich_bench_app.charts.pair_map import BINS, pair_map
 from ich_bench_app.text import markdown_of
 
-SHOWN = (10, 25, 50, 100)  # methods on a map
-FIRST = 25
 _ANY = "any method"
 _FEW = ("first", "second", "verdict of the first", "difference", "low", "high", "max-T", "Welch")
 _SAID = {1: "row better", -1: "row worse", 0: "not separated"}
@@ -83,23 +81,6 @@ def why_none(board: Board) -> str:
     unranked = [row for row in board.measured if not row.ranked]
     told = "Pairs need two ranked methods; here " + ("is one." if board.ranked == 1 else "is none.")
     return told + (f" {len(unranked)} of {len(board.measured)} measured rows are not ranked." if unranked else "")
-
-
-def how_many(pairs: Pairs) -> int:
-    """Return how many methods stand on the maps, the first ones in display order; all where they are few."""
-    count = len(pairs.slugs)
-    if count <= SHOWN[0]:
-        return count
-    options = [str(one) for one in SHOWN if one < count] + [str(count)]
-    return int(
-        controls.choose(
-            "Methods on the maps",
-            options,
-            key="first_n",
-            default=str(min(FIRST, count)),
-            help="The first ones in the board's order. All tests count every method; the CSV holds all pairs.",
-        )
-    )
 
 
 def cells(pairs: Pairs, p: Floats, shown: int, judged: np.ndarray, other: np.ndarray) -> tuple[pd.DataFrame, list[str]]:

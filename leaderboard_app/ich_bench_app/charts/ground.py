@@ -6,14 +6,37 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from ich_bench.board.model import Row
 from ich_bench.escape import printable
-from ich_bench.report.style import ROLES
+from ich_bench.report.labelled import declared, level_text
+from ich_bench.report.style import ROLES, supervision_order
+from ich_bench_app.look import KIND, SHAPE
 
 # From p < 0.001 to p < 0.05: better in blues, worse in oranges, as in the reports; readable on white and on near-black.
 BETTER = ("#123f78", "#3f7fc4", "#a5cbed")
 WORSE = ("#8a3c04", "#d9781d", "#f6c795")
 _SAME = ("#e8e6e1", "#343a42")
 FIRST, SECOND = ("#0072B2", "#56B4E9"), ("#D55E00", "#E69F00")  # Okabe and Ito's, by ground
+
+
+_ORIENTATION = {"calibration": KIND["calibration"], "ceiling": KIND["ceiling"]}
+_LEVEL_OF = {level_text(name): name for name in sorted([*SHAPE, ""], key=supervision_order)}
+# What a mark says by its shape, in the legend's order: the level of supervision, or that a row is for orientation.
+LEVELS: Mapping[str, str] = {
+    **{text: SHAPE.get(name, "cross") for text, name in _LEVEL_OF.items()},
+    **dict.fromkeys(_ORIENTATION.values(), "stroke"),
+}
+
+
+def level(row: Row) -> str:
+    """Return the key of LEVELS of a row."""
+    found = _ORIENTATION.get(row.kind) or level_text(declared(row))
+    return found if found in LEVELS else level_text("")
+
+
+def level_scale(levels: Sequence[str], *, dark: bool) -> alt.Scale:
+    """Return the colours of some of LEVELS."""
+    return alt.Scale(domain=list(levels), range=[shade(_LEVEL_OF.get(name) or "muted", dark=dark) for name in levels])
 
 
 def shade(role: str, *, dark: bool) -> str:
@@ -47,7 +70,16 @@ def line_px(count: int) -> int:
 
 def names_axis(label_px: float = 12) -> alt.Axis:
     """Return an axis of names: no title, no ticks, every one shown, cut where a telephone needs the room."""
-    return alt.Axis(title=None, ticks=False, domain=False, labelLimit=150, labelOverlap=False, labelFontSize=label_px)
+    return alt.Axis(
+        title=None,
+        ticks=False,
+        domain=False,
+        grid=False,
+        labelLimit=150,
+        labelOverlap=False,
+        labelPadding=8,
+        labelFontSize=label_px,
+    )
 
 
 def numbers_axis(count: int) -> alt.Axis:

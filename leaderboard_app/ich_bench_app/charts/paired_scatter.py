@@ -33,8 +33,8 @@ def paired_scatter(points: pd.DataFrame, low: float, high: float, *, dark: bool)
             filled=True, size=70, opacity=0.75, stroke=shade("ink", dark=dark), strokeWidth=0.4, cursor="pointer"
         )
         .encode(
-            x=alt.X("a:Q", scale=span, title="A"),
-            y=alt.Y("b:Q", scale=span, title="B"),
+            x=alt.X("a:Q", scale=span, title="A", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("b:Q", scale=span, title="B", axis=alt.Axis(tickCount=5)),
             color=alt.Color("ahead:N", scale=ahead_scale(dark=dark), legend=alt.Legend(title=None, orient="bottom")),
             shape=shape,
             tooltip=[

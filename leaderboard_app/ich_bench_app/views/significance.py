@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ich_bench_app import controls, data, page, significance
+from ich_bench_app import controls, data, page, several, significance
 
 page.begin("significance", "Which differences between two methods the volumes show, and which test says so.")
 with st.container(horizontal=True):
     dataset = controls.dataset()
     board = data.board(dataset, controls.scheme(dataset))
     pairs = significance.choose(board)
-    shown = significance.how_many(pairs) if pairs is not None else 0
+    shown = several.how_many(len(pairs.slugs), "Methods on the maps") if pairs is not None else 0
 if not page.is_empty(board):
     significance.say_untested()
     if pairs is None:
