@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import streamlit as st
@@ -20,36 +19,26 @@ from ich_bench_app.started import started
 def results() -> tuple[Result, ...]:
     """Return each claim's verdict on each dataset."""
     here = data.sources()
-    return _results(_key(here), str(shelf()), here)
+    return _results(data.stamp(), str(shelf()), here)
 
 
 def cards(dataset: str, metric: str, cohort: str) -> tuple[Validity, ...]:
     """Return how well a dataset orders methods as the papers do."""
     here = data.sources()
-    return _cards(_key(here), dataset, metric, cohort, here)
+    return _cards(data.stamp(), dataset, metric, cohort, here)
 
 
 def shelf() -> Path:
-    """Return the folder of submissions that the app reads, the software's own where there is none on this machine."""
-    here = data.sources()
+    """Return the folder of submissions that the app reads, the software's own where it reads none."""
+    here, asked = data.sources(), started().submissions
+    if asked is not None:
+        return data.local(asked)
     if here.submissions:
         return here.submissions[0].folder.parent
-    asked = started().submissions
-    if asked is not None and Path(asked).is_dir():
-        return Path(asked)
     try:
-        return submissions_folder() if asked is None else own_folder()
+        return submissions_folder()
     except IchBenchError:
         return own_folder()
-
-
-def _key(here: Sources) -> str:
-    """Return a hash of every score file and manifest that may stand for a method."""
-    lines = [
-        f"{one.slug} {one.submitted} {one.manifest} {[file.sha256 for file in one.scores]}"
-        for one in (*here.submissions, *here.runs)
-    ]
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @st.cache_resource(show_spinner="testing the claims …", max_entries=4)

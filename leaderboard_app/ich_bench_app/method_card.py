@@ -13,7 +13,7 @@ from ich_bench.submissions.cite import Citation, cite
 from ich_bench.submissions.model import Submission
 from ich_bench.submissions.said import NOT_SAID, further, said
 from ich_bench.submissions.terms import LEVELS
-from ich_bench_app import frame
+from ich_bench_app import data, frame
 from ich_bench_app.text import markdown_of, plain, safe_url
 
 _LINKS = {"paper": ":material/article:", "code": ":material/code:", "predictions_url": ":material/folder_zip:"}
@@ -204,7 +204,7 @@ def citation(one: Submission) -> None:
     """Show a paragraph for a methods section and BibTeX of everything the result rests on."""
     st.subheader("Cite", anchor=False)
     try:
-        found = _cited(one.slug, one.submitted, tuple(file.sha256 for file in one.scores), one)
+        found = _cited(data.stamp(), one.slug, str(one.folder), one)
     except IchBenchError as fault:
         st.caption(f"No citation can be written: {markdown_of(str(fault))}")
         return
@@ -228,5 +228,5 @@ def citation(one: Submission) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=200)
-def _cited(slug: str, submitted: bool, hashes: tuple[str, ...], _one: Submission) -> Citation:
+def _cited(stamp: str, slug: str, folder: str, _one: Submission) -> Citation:
     return cite(_one)
