@@ -35,7 +35,7 @@ class Guard:
         cases = Counter(case_ids)
         held = sorted(
             {
-                *(self.cases & cases.keys()),
+                *self.cases.intersection(cases),
                 *self.patients.intersection(patient_ids),
                 *self.slices.intersection(slice_ids),
             }
@@ -45,7 +45,7 @@ class Guard:
                 f"a batch for training holds what is kept apart as {self.where}: {', '.join(held[:5])}. "
                 "Nothing was trained on it. This is a fault of the program that chose the slices: please report it."
             )
-        self.seen += cases
+        self.seen.update(cases)
 
 
 def guard_of(scheme: Scheme, fold: int) -> Guard:

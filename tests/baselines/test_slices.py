@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -75,6 +76,9 @@ def test_the_cache_holds_what_the_files_hold(mini: Dataset) -> None:
             k = line["k"]
             upright = ct.hu[:, ::-1, k].T  # drawn heads are stored as LAS: x to the left, y to the front
             assert np.array_equal(found.images[row], image_of(upright, BRAIN, SIDE))
+            small = [math.floor((i + 0.5) * 48 / SIDE) for i in range(SIDE)]  # 40 rows in a square of 48: 4 of air
+            square = np.pad(mask[:, ::-1, k].T, ((4, 4), (0, 0)))
+            assert np.array_equal(found.masks[row], square[small][:, small])
             assert line["has_ich"] == mask[:, :, k].any()
             assert line["in_cavity"] == cavity[:, :, k].any()
             for name in slices.LABELS:
@@ -146,6 +150,7 @@ slice_build.build(slice_cases.plan(load_dataset("phantom-mini", sys.argv[1]), si
 """
 
 
+@pytest.mark.slow  # two fresh processes
 @pytest.mark.parametrize(("when", "left"), [("while making", 2), ("while joining", 0)])
 def test_a_build_killed_in_the_middle_is_never_taken_as_whole_and_goes_on(
     mini: Dataset, monkeypatch: pytest.MonkeyPatch, when: str, left: int
@@ -309,7 +314,7 @@ def test_hssayenis_own_table_labels_the_slices(tmp_path: Path, monkeypatch: pyte
     assert not found.index.loc[found.index["case_id"] == "054", "any"].any()
 
 
-def test_the_list_of_hashes_is_used_only_while_size_and_time_are_the_same(mini: Dataset) -> None:
+def test_a_torn_list_of_hashes_is_made_again(mini: Dataset) -> None:
     key = slice_cases.plan(mini, side=SIDE).key
     memory = slices.shelf() / "hashes-phantom-mini.json"
     kept = json.loads(memory.read_text())
