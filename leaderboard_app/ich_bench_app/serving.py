@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Callable
@@ -23,13 +24,16 @@ def flags(*, address: str, port: int) -> list[str]:
     said = tomllib.loads(CONFIG.read_text("utf-8"))
     chosen = {f"{section}.{name}": value for section in _AS_FLAGS for name, value in said[section].items()}
     chosen |= {"server.address": address, "server.port": port, "logger.hideWelcomeMessage": True}
+    chosen["logger.level"] = "warning"
     return [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in chosen.items()]
 
 
 def serve(options: Started, *, address: str, port: int, ready: Callable[[], None]) -> None:
     """Serve the app until it is interrupted; `ready` is called once everything is read, right before it listens."""
     os.environ[VARIABLE] = as_text(options)
+    logging.disable(logging.WARNING)  # that no visitor is there yet
     warm()
+    logging.disable(logging.NOTSET)
     from streamlit.web import cli
 
     ready()
