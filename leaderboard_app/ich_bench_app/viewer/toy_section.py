@@ -30,7 +30,7 @@ from ich_bench_app.viewer.definitions import range_of
 from ich_bench_app.viewer.panels import Look, show_legend
 
 _BIG = ("dice", OWN_EPSILON, "nsd_2mm", OWN_TOLERANCE_MM, "hd95", "rvd")
-_BRAIN_HU, _BLOOD_HU = 32, 62
+_BRAIN_HU, _BLOOD_HU = 16, 62
 _LOOK = Look(window="brain", level=40.0, width=80.0, overlay="fill", zoom="whole")
 _BETTER = {"higher": "higher", "lower": "lower", "zero": "nearer to 0", "none": "a description"}
 _DELTA = {"higher": "normal", "lower": "inverse", "zero": "off", "none": "off"}
@@ -54,10 +54,10 @@ def toy_section() -> None:
         with st.container(horizontal=True):
             for name in _BIG:
                 _big(name, toy, values, before)
-    st.markdown(sentence or "Move a slider: here stands what it changes.")
-    told = why(toy, values)
-    if told:
-        st.info(told, icon=":material/lightbulb:")
+        st.markdown(sentence or "Move a slider: here stands what it changes.")
+        told = why(toy, values)
+        if told:
+            st.info(told, icon=":material/lightbulb:")
     table(toy, values, before)
     page.end()
 
@@ -74,8 +74,8 @@ def _sliders() -> Toy:
         empty = _switch("Empty prediction", "empty_mask", "Nothing is predicted.")
         second = _switch("A second bleed, missed", "second_bleed", "10 mm wide, in the reference alone.")
         false = _switch("A false blob", "false_blob", "8 mm wide, in the prediction alone.")
-    epsilon = _slider("ε of Dice, voxels", 0.0, 1.0, 1.0, "epsilon", step=0.05)
-    tolerance = _slider("Tolerance of surface Dice, mm", 0.0, 10.0, 2.0, "tolerance_mm", step=0.1)
+    epsilon = _slider("ε of Dice, voxels", 0.0, 1.0, 1.0, "epsilon", step=0.05, decimals=2)
+    tolerance = _slider("Tolerance of surface Dice, mm", 0.0, 10.0, 2.0, "tolerance_mm", step=0.1, decimals=1)
     return Toy(
         spacing=spacing,
         reference_mm=reference,
@@ -92,11 +92,14 @@ def _sliders() -> Toy:
     )
 
 
-def _slider(label: str, low: float, high: float, start: float, key: str, *, step: float = 1.0) -> float:
+def _slider(
+    label: str, low: float, high: float, start: float, key: str, *, step: float = 1.0, decimals: int = 0
+) -> float:
     held = st.session_state.get(key)
     if held is not None and not (isinstance(held, int | float) and low <= held <= high):
         del st.session_state[key]
-    return float(st.slider(label, low, high, start, step, key=controls.bound(key), bind="query-params"))
+    shown = f"%.{decimals}f"
+    return float(st.slider(label, low, high, start, step, shown, key=controls.bound(key), bind="query-params"))
 
 
 def _switch(label: str, key: str, said: str) -> bool:
