@@ -206,7 +206,7 @@ def source(drawn: Drawn, height: int, width: int) -> Tensor:
 
     Places are (row, column) in pixels from the slice's centre, of a slice of this size; float64 on the drawn device.
     """
-    sides = torch.tensor([height, width], dtype=torch.float64, device=drawn.shift.device)
+    sides = torch.stack([torch.full_like(drawn.scale, height), torch.full_like(drawn.scale, width)], dim=-1)
     angle = torch.deg2rad(drawn.angle_deg.double())
     turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], dim=-1).reshape(-1, 2, 2)
     mirror = torch.stack([torch.ones_like(drawn.scale), 1.0 - 2.0 * drawn.flip.to(drawn.scale.dtype)], dim=-1)

@@ -85,7 +85,7 @@ def draw(settings: Corruption, count: int, height: int, width: int, generator: t
     tall = whole(*settings.height_px)
     wide = tall if settings.width_px is None else whole(*settings.width_px)
     size = torch.stack([tall, wide], dim=-1)
-    room = torch.tensor([height, width], device=size.device) - size
+    room = torch.stack([height - tall, width - wide], dim=-1)
     corners = whole(0, room[:, :, None, None, :], TRIES, 2, 2)
     apart = ((corners[..., 0, :] - corners[..., 1, :]).abs() > size[:, :, None, :]).any(dim=-1)
     taken = apart.int().argmax(dim=-1)[..., None, None, None].expand(-1, -1, 1, 2, 2)

@@ -11,8 +11,7 @@
     scaled(Settings(), "smoke")  # minutes on a CPU: every field that was given a `smoke` value takes it
     origins(Settings())  # one row a value: name, value, origin, source
 
-`code(...)` alone declares a value that only the code knows. A dataclass needs its own field for each value: settings of
-lists or dicts are not frozen, so spans are tuples.
+`code(...)` alone declares a value that only the authors' code names. Ranges are tuples, so that settings stay frozen.
 """
 
 from __future__ import annotations

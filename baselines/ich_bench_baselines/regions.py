@@ -98,8 +98,9 @@ def align(features: Tensor, first: Drawn, second: Drawn) -> tuple[Tensor, Tensor
     there = between(source(first, height, width), source(second, height, width))
     grid = sampled_at(there.to(features.device, torch.float32), height, width)
     moved = F.grid_sample(features.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    edge = torch.tensor([1.0 - 1.0 / width, 1.0 - 1.0 / height], device=features.device)
-    return moved, (grid.abs() <= edge + 1e-6).all(dim=-1)[:, None]
+    across, down = grid.abs().unbind(dim=-1)
+    seen = (across <= 1.0 - 1.0 / width + 1e-6) & (down <= 1.0 - 1.0 / height + 1e-6)
+    return moved, seen[:, None]
 
 
 def between(first: Tensor, second: Tensor) -> Tensor:
