@@ -268,10 +268,12 @@ def test_gradients_are_finite_for_empty_targets_extreme_logits_and_zero_vectors(
 def test_under_bf16_a_loss_differs_only_by_the_rounding_of_what_it_is_given(
     name: str, loss: Callable[[torch.Tensor], torch.Tensor], guess: torch.Tensor, towards: torch.Tensor
 ) -> None:
-    plain = loss(guess + 0.3 * (towards - guess))
+    given = guess + 0.3 * (towards - guess)
+    plain, rounded = loss(given), loss(given.to(torch.bfloat16).float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = loss((guess + 0.3 * (towards - guess)).to(torch.bfloat16))
+        half = loss(given.to(torch.bfloat16))
     assert half.dtype == torch.float32
+    assert half.item() == pytest.approx(rounded.item(), rel=1e-5)
     assert half.item() == pytest.approx(plain.item(), rel=0.02, abs=1e-3)  # bfloat16 rounds by up to 1 part in 256
 
 
