@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 MB, GB = 1_000_000, 1_000_000_000
 
@@ -44,6 +45,8 @@ def apply(limits: Limits) -> None:
     os.umask(0o077)
     with contextlib.suppress(OSError):
         os.nice(limits.nice)
+    with contextlib.suppress(OSError):  # where memory runs out, Linux is to end this process, not the server
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: limits.cpu_s,
