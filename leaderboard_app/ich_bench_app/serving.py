@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib import import_module
@@ -37,7 +39,9 @@ def serve(options: Started, *, address: str, port: int, ready: Callable[[], None
     from streamlit.web import cli
 
     ready()
-    cli.main(["run", str(APP), *flags(address=address, port=port)], prog_name="streamlit", standalone_mode=False)
+    words = ["run", str(APP), *flags(address=address, port=port)]
+    with contextlib.redirect_stdout(sys.stderr):  # what Streamlit says is talk
+        cli.main(words, prog_name="streamlit", standalone_mode=False)
 
 
 def warm() -> None:
