@@ -96,3 +96,13 @@ AHEAD = ("▲ A better", "▼ B better", "equal")
 def ahead_scale(*, dark: bool) -> alt.Scale:
     """Return the colours of who is ahead on a case."""
     return alt.Scale(domain=list(AHEAD), range=[FIRST[dark], SECOND[dark], shade("muted", dark=dark)])
+
+
+def apart(values: Sequence[float], gap: float) -> list[float]:
+    """Return where labels stand that belong beside values: in their order, at least `gap` apart, pushed upwards."""
+    order = sorted(range(len(values)), key=lambda at: (values[at], at))
+    found = [0.0] * len(values)
+    last = float("-inf")
+    for at in order:
+        last = found[at] = max(values[at], last + gap)
+    return found
