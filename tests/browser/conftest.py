@@ -44,7 +44,16 @@ def server(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     empty = home / "submissions"
     (empty / "reported").mkdir(parents=True)
     env = os.environ | {"ICH_BENCH_CONFIG": str(home / "config")}
-    program = [sys.executable, "-m", "ich_bench.cli", "app", "--with", str(runs), "--port", str(port)]
+    program = [
+        sys.executable,
+        "-c",
+        "from ich_bench.cli import main; main()",
+        "app",
+        "--with",
+        str(runs),
+        "--port",
+        str(port),
+    ]
     log = home / "log.txt"
     with log.open("wb") as out, subprocess.Popen(program, cwd=home, env=env, stdout=out, stderr=out) as running:
         url = f"http://127.0.0.1:{port}"
