@@ -63,7 +63,7 @@ def case_lines(board: Board, cohort: str, metric: str, *, order: str = "hardest"
     ]
     if order == "fold" or not sign:
         return tuple(lines)
-    return tuple(sorted(lines, key=lambda line: math.inf if math.isnan(line.mean) else sign * line.mean))
+    return tuple(sorted(lines, key=lambda line: math.inf if math.isnan(line.mean) else sign * round(line.mean, 12)))
 
 
 def _line(board: Board, case: int, values: Floats, at: NDArray[np.int64], slugs: Sequence[str],

@@ -43,13 +43,13 @@ def toy_section() -> None:
     st.caption(
         "Two balls in a field of 100 × 100 × 60 mm: the reference in the middle, the prediction where you put it."
     )
-    left, right = st.columns([2, 3], gap="medium")
-    with left:
+    left, right = st.columns([3, 2], gap="medium")  # on a telephone the picture comes first
+    with right:
         toy = _sliders()
     reference, prediction = masks(toy)
     values = values_of(toy, reference, prediction)
     sentence, before = _step(toy, values)
-    with right:
+    with left:
         _pictures(toy, reference, prediction, values)
         with st.container(horizontal=True):
             for name in _BIG:
