@@ -76,9 +76,9 @@ def words() -> None:
         "scorer, every pair tested, every number traceable to a file with a hash."
     )
     st.subheader("How ranks are made", anchor=False)
-    for number, (sentence, file, title) in enumerate(_RANKS, start=1):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{number}. {sentence}", width="content")
+    st.markdown("\n".join(f"{number}. {sentence}" for number, (sentence, _, _) in enumerate(_RANKS, start=1)))
+    with st.container(horizontal=True, gap="small"):
+        for _, file, title in _RANKS:
             st.page_link(f"views/{file}.py", label=title, query_params={})
     st.subheader("What this is not for", anchor=False)
     st.markdown("\n".join(f"- {sentence}" for sentence in _NOT_FOR))

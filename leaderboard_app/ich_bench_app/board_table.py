@@ -118,8 +118,9 @@ def default_columns(board: Board, known: Mapping[str, Column]) -> tuple[str, ...
 
 
 def frame_of(rows: Iterable[Row], at: Shown, asked: Sequence[str], known: Mapping[str, Column]) -> pd.DataFrame:
-    """Return the table of rows in the columns that are asked for; the differences first where there is a baseline."""
-    names = [*_ALWAYS, *(_delta_names(at)), *(one for one in asked if one not in _ALWAYS)]
+    """Return the table of rows in the columns that are asked for; differences to a baseline stand beside the score."""
+    first = [*_ALWAYS, *(one for one in asked if one == "score"), *_delta_names(at)]
+    names = [*first, *(one for one in asked if one not in first)]
     all_known = {**known, **_delta_columns(at)}
     made = {name: [all_known[name].cell(row, at) for row in rows] for name in names if name in all_known}
     return pd.DataFrame({name: cells if name in LISTS else _aligned(cells) for name, cells in made.items()})

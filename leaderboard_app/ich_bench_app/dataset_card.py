@@ -69,7 +69,7 @@ def show(about: Card) -> None:
         st.markdown(f"**Layout** {markdown_of(about.layout)}")
         for line in geometry(about):
             st.markdown(f"- {markdown_of(line)}")
-        st.code(commands(about), language="bash")
+        st.code(commands(about), language="bash", wrap_lines=True)
     if about.caveats:
         st.subheader("What to beware of", anchor=False)
         st.markdown("\n".join(f"- {markdown_of(caveat)}" for caveat in about.caveats))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from ich_bench.board.model import Board, Row
 from ich_bench.errors import IchBenchError
 from ich_bench.submissions import history
 from ich_bench.submissions.cite import Citation, cite
@@ -100,13 +101,18 @@ def manifest_table(one: Submission) -> pd.DataFrame:
     )
 
 
-def beware(one: Submission) -> None:
-    """Show why scores are not ranked, warnings of the score files, contamination and what was done to the masks."""
+def beware(one: Submission, found: Sequence[tuple[Board, Row]]) -> None:
+    """Show why it is not ranked on a board, warnings of board and score files, and what was done to the masks."""
     told = []
+    for board, row in found:
+        where = f"{board.dataset}, {board.scheme}"
+        told += [f"not ranked on {where}: {row.reason}"] if row.reason else []
+        told += [f"{where}: {warning}" for warning in (*row.chips, *row.warnings)]
+    held = {(board.dataset, board.scheme) for board, _ in found}
     for file in one.scores:
-        where = f"{file.dataset}, {file.scheme}"
-        told += [f"not ranked on {where}: {reason}" for reason in one.why_unranked(file)]
-        told += [f"{where}: {warning}" for warning in file.warnings]
+        if (file.dataset, file.scheme) not in held:
+            reasons = "; ".join((*one.why_unranked(file), *file.warnings))
+            told.append(f"on no board: {file.dataset}, {file.scheme}, profile {file.profile}. {reasons}".strip())
     told += [f"contamination: {one.manifest.contamination}"] if one.manifest.contamination else []
     told += [f"post-processing: {one.manifest.postprocessing}"] if one.manifest.postprocessing else []
     told += [f"changed by ich-bench after the method wrote the masks: {step}" for step in one.manifest.processing]

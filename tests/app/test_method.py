@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.states import BoardState
+from boards import cases_of, write_run
 from ich_bench.board import wording as say
 from ich_bench.board.model import PRIMARY
 from ich_bench.submissions.schema import KEYS
 from ich_bench_app import data, method_card, method_standings, methods
-from ich_bench_app.text import plain
+from ich_bench_app.started import VARIABLE
+from ich_bench_app.text import markdown_of, plain
+from submitted import manifest
 
 Open = Callable[..., AppTest]
 StandOn = Callable[[str], BoardState]
@@ -94,6 +100,22 @@ def test_the_methods_text_and_bibtex_are_there(stand_on: StandOn, open_page: Ope
     told = [one.value for one in open_page("method", method="lonely").code]
     assert any(one.startswith("Masks were scored with ich-bench") for one in told)
     assert any(one.startswith("@software{ich-bench") for one in told)
+
+
+def test_why_a_row_is_not_ranked_is_told_in_the_boards_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open
+) -> None:
+    cases = len(cases_of("phantom-mini"))
+    write_run(tmp_path / "runs" / "part", "phantom-mini", [0.5] * cases, manifest=manifest(), status="partial")
+    (tmp_path / "submissions").mkdir()
+    said = {"submissions": str(tmp_path / "submissions"), "runs": [str(tmp_path / "runs")], "draws": 200}
+    monkeypatch.setenv(VARIABLE, json.dumps(said))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    told = "\n".join(one.value for one in open_page("method", method="part").markdown)
+    reason = data.board("phantom-mini").row("part").reason
+    assert reason == "partial: some folds or cases only"
+    assert markdown_of(f"not ranked on phantom-mini, cv4: {reason}") in told
 
 
 @pytest.mark.slow

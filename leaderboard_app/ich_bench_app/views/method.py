@@ -14,7 +14,7 @@ else:
     method_card.heading(one)
     found = list(method_standings.boards(one))
     method_standings.show(found)
-    method_card.beware(one)
+    method_card.beware(one, found)
     method_standings.reported(found)
     method_card.cost(one)
     method_card.manifest(one)
