@@ -28,8 +28,8 @@ def tau_line(steps: pd.DataFrame, chosen: float, *, dark: bool) -> Any:
 def mean_lines(means: pd.DataFrame, chosen: float, *, dark: bool) -> Any:
     """Return mean Dice over ε, a line a method, the chosen step marked.
 
-    `means` has `epsilon`, `method`, `mean`, `rank`, `n`, `colour` (an index of PALETTE, -1 for grey), `label` (where the
-    method's name stands).
+    `means` has `epsilon`, `method`, `mean`, `rank`, `n`, `colour` (an index of PALETTE, -1 for grey), `label` (where
+    the method's name stands).
     """
     grey = shade("mean", dark=dark)
     tints = alt.Color(
@@ -53,7 +53,7 @@ def mean_lines(means: pd.DataFrame, chosen: float, *, dark: bool) -> Any:
     ends = (
         alt.Chart(means)
         .transform_filter("datum.epsilon == 1 && datum.colour >= 0")
-        .mark_text(align="right", dx=-6, fontSize=11, limit=150, color=shade("ink", dark=dark))
+        .mark_text(align="right", dx=-6, dy=-8, fontSize=11, limit=150, color=shade("ink", dark=dark))
         .encode(x=_x(), y=alt.Y("label:Q"), text="method:N")
     )
     return alt.layer(
