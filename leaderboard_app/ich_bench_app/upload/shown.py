@@ -96,6 +96,7 @@ def _run(run: ScoredRun, came: Scored, *, dataset: str, several: bool) -> None:
     table = score_table(run)
     st.dataframe(table, hide_index=True, width="stretch", height="content",
                  alt=f"Scores of the upload on {dataset}: each metric by cohort.")  # fmt: skip
+    st.caption("Mean ± SD over the volumes, or median [quartiles]. Definitions: the page Metrics.")
     facts = pd.DataFrame(list(_facts(run)), columns=["Cohort", "What", "Count and share [95 % interval]"])
     if len(facts):
         st.dataframe(facts, hide_index=True, width="stretch", height="content",
