@@ -24,8 +24,8 @@ SPACINGS: Mapping[str, Spacing] = {
     "2 x 2 x 2": (2.0, 2.0, 2.0),
 }
 OWN_EPSILON, OWN_TOLERANCE_MM = "dice_epsilon", "nsd_tolerance"
-_SECOND = (-30.0, 10.0, 10.0, 5.0)  # x, y, z of the centre and radius, mm: a small bleed that nobody predicts
-_FALSE = (30.0, -25.0, -10.0, 4.0)  # a small blob that nobody drew
+_SECOND = (-36.0, 0.0, 0.0, 5.0)  # x, y, z of the centre and radius, mm: a small bleed that nobody predicts
+_FALSE = (0.0, -36.0, 0.0, 4.0)  # a small blob that nobody drew
 _TOLD = ("dice", "nsd_2mm", "hd95", "rvd", "lesion_recall", "false_lesions")
 
 

@@ -22,7 +22,7 @@ from ich_bench_app.viewer.places import Absent
 from ich_bench_app.viewer.position import Scout, scout_of
 from ich_bench_app.viewer.stack import Shelf, Stack
 
-MOST_BYTES = 320 * 1024**2  # of all visitors together: a dozen thin-sliced heads, or hundreds of thick-sliced ones
+MOST_BYTES = 256 * 1024**2  # of all visitors together: some four thin-sliced heads, or dozens of thick-sliced ones
 Box = tuple[slice, slice]
 Counts = NDArray[np.int64]
 _LOG = logging.getLogger(__name__)

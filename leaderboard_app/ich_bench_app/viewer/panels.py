@@ -106,7 +106,7 @@ def _seen(head: Head, panel: Panel, k: int, shown: Look) -> str:
     return "; ".join(found)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=120, show_spinner=False)
 def _png(which: tuple[str, ...], k: int, level: float, width: float, overlay: str,
          edges: tuple[int, int, int, int], longest: int, _head: Head, _marks: Marked | None) -> bytes:  # fmt: skip
     rows, columns = slice(edges[0], edges[1]), slice(edges[2], edges[3])
@@ -121,7 +121,7 @@ def _png(which: tuple[str, ...], k: int, level: float, width: float, overlay: st
     return picture.png(one, level=level, width=width, overlay=overlay, longest=longest)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=120, show_spinner=False)
 def _hint(which: tuple[str, ...], k: int, _head: Head) -> bytes:
     return hint(_head.scout, k, sides=bool(_head.view.right_on_left))
 

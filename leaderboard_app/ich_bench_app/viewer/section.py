@@ -22,7 +22,7 @@ ZOOMS = ("head", "lesion", "whole")
 _WINDOWS_SAID = ", ".join(f"{name} {level:g} / {width:g}" for name, (level, width) in WINDOWS.items())
 _OVERLAY_SAID = "fill: tints and outlines; outline: outlines alone; off: the CT as it is"
 _ZOOM_SAID = "head: the slice without the air around it; lesion: around the reference; whole: everything scanned"
-_SIDE, _SIDE_ALONE = 760, 880  # pixels of a picture's longer side
+_SIDE, _SIDE_ALONE = 640, 760  # pixels of a picture's longer side
 
 
 @st.fragment

@@ -30,7 +30,7 @@ from ich_bench_app.viewer.definitions import range_of
 from ich_bench_app.viewer.panels import Look, show_legend
 
 _BIG = ("dice", OWN_EPSILON, "nsd_2mm", OWN_TOLERANCE_MM, "hd95", "rvd")
-_BRAIN_HU, _BLOOD_HU = 16, 62
+_BRAIN_HU = 16
 _LOOK = Look(window="brain", level=40.0, width=80.0, overlay="fill", zoom="whole")
 _BETTER = {"higher": "higher", "lower": "lower", "zero": "nearer to 0", "none": "a description"}
 _DELTA = {"higher": "normal", "lower": "inverse", "zero": "off", "none": "off"}
@@ -138,7 +138,7 @@ def _pictures(
 
 
 def _drawn(reference: NDArray[np.bool_], prediction: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> bytes:
-    hu = np.where(reference, _BLOOD_HU, _BRAIN_HU).astype(np.int16)
+    hu = np.full(reference.shape, _BRAIN_HU, dtype=np.int16)
     one = picture.Slice(hu=hu, reference=reference, prediction=prediction, pixel_mm=pixel_mm)
     return picture.png(one, level=_LOOK.level, width=_LOOK.width, overlay="fill", longest=480)
 
