@@ -111,6 +111,7 @@ def test_drawn_patches_lie_in_the_slice_and_apart_and_have_the_sizes_asked_for(
         assert (corner + drawn.size <= torch.tensor(shape)).all()
     between = (drawn.first - drawn.second).abs()
     assert (between >= drawn.size).any(dim=-1).all()
+    assert (between < drawn.size).any(dim=-1).any()  # apart in one direction is enough
     low, high = settings.height_px
     assert (drawn.size[..., 0].min(), drawn.size[..., 0].max()) == (low, high)
     if settings.width_px is None:
