@@ -5,8 +5,8 @@
     python benchmarks/app_speed.py 200 PAGE …    # only these pages, such as cases
 
 Makes score files with made-up numbers (not timed) and a cache of its own. Then prints: seconds until the server
-answers, building the boards included and then with boards that are kept; from navigation to the ranked table painted, in a
-browser that has seen nothing; of each page's switch (median of three); the server's resident memory with ten visitors
+answers, building the boards included and then with boards that are kept; from navigation to the ranked table, in
+a browser that has seen nothing; of each page's switch (median of three); the server's resident memory with ten visitors
 who each walk over all pages at once. Seconds are those of a clock: on a busy machine, read the processor's beside it.
 """
 
@@ -177,9 +177,8 @@ def main(methods: int, files: Sequence[str]) -> None:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        print(
-            f"{methods} methods × 226 cases; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
-        )
+        load = f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        print(f"{methods} methods × 226 cases; {load}")
         with server(folder, port) as running:
             print(f"{'memory after building':<58}{memory_mb(running.pid)[0]:5.0f} MB")
         with server(folder, port) as running, sync_playwright() as play:
