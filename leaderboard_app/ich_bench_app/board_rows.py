@@ -15,7 +15,8 @@ from ich_bench.board.model import Board, Row
 from ich_bench.board.printed import BADGE, printed
 from ich_bench.submissions.model import ReportedRow
 from ich_bench_app import board_table, look
-from ich_bench_app.text import markdown_of, plain
+from ich_bench_app.text import plain
+from ich_bench_app.unlinked import markdown_of
 
 NO_BASELINE = "none"
 _WHOLE = 25  # rows that are shown without scrolling in the table

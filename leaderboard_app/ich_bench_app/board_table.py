@@ -17,6 +17,7 @@ from ich_bench.board.sections import say_name
 from ich_bench.board.words import shared_warnings
 from ich_bench_app import look
 from ich_bench_app.text import plain
+from ich_bench_app.unlinked import markdown_of
 
 LISTS = ("badges", "labels")  # columns that hold several short texts
 _ALWAYS = ("rank", "method")
@@ -153,7 +154,7 @@ def _delta_names(at: Shown) -> tuple[str, ...]:
 def _delta_columns(at: Shown) -> Mapping[str, Column]:
     if not at.baseline:
         return {}
-    who = plain(at.baseline)
+    who = markdown_of(at.baseline)
     return {
         "delta": Column(label=f"Δ {at.metric}", help=f"Mean paired difference to {who}, as the board has tested it.",
                         cell=_delta(lambda found, at: say.number(found.difference, at.metric, sign=True), "baseline")),

@@ -15,7 +15,8 @@ from ich_bench.submissions.model import Submission
 from ich_bench.submissions.said import NOT_SAID, further, said
 from ich_bench.submissions.terms import LEVELS
 from ich_bench_app import data, frame
-from ich_bench_app.text import markdown_of, plain, safe_url
+from ich_bench_app.text import plain, safe_url
+from ich_bench_app.unlinked import markdown_of
 
 _LINKS = {"paper": ":material/article:", "code": ":material/code:", "predictions_url": ":material/folder_zip:"}
 _COST = ("hardware", "training_hours", "inference_seconds_per_volume")
@@ -55,7 +56,7 @@ def cost(one: Submission) -> None:
     st.subheader("Cost", anchor=False)
     with st.container(horizontal=True):
         for key in _COST:
-            st.metric(_COST_LABELS[key], plain(told[key].value), border=True, help=told[key].means)
+            st.metric(_COST_LABELS[key], markdown_of(told[key].value), border=True, help=told[key].means)
 
 
 def manifest(one: Submission) -> None:

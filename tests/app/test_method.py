@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from ich_bench.board.model import PRIMARY
 from ich_bench.submissions.schema import KEYS
 from ich_bench_app import data, method_card, method_standings, methods
 from ich_bench_app.started import VARIABLE
-from ich_bench_app.text import markdown_of, plain
+from ich_bench_app.text import plain
+from ich_bench_app.unlinked import markdown_of
 from submitted import manifest
 
 Open = Callable[..., AppTest]
@@ -80,6 +83,19 @@ def test_only_https_addresses_are_links(stand_on: StandOn, open_page: Open) -> N
         urls = [one.proto.url for one in at.get("link_button")]
         assert urls == (["https://example.org/paper"] if number == 0 else [])
         assert "javascript:alert" in str(_manifest(at).tolist()) or number == 0
+
+
+@pytest.mark.parametrize("words", ["http://a.example/x", "HTTPS://A.example", "www.a.example", "me@a.example"])
+def test_no_address_in_a_strangers_words_becomes_a_link(words: str) -> None:
+    made = html.unescape(markdown_of(words)).replace("\\", "")
+    assert made.replace("\u2060", "") == words  # every letter is there
+    assert not re.search(r"(?i)https?://|www\.|@\w", made)  # and no address in one piece, which Markdown would link
+
+
+def test_the_cost_is_text_and_loads_nothing(stand_on: StandOn, open_page: Open) -> None:
+    state = stand_on("hostile")
+    at = open_page("method", method=state.slugs[1])  # its hardware is ![x](http://…), and a metric's value is Markdown
+    assert at.metric[0].value == markdown_of(state.names[1])
 
 
 def test_strangers_words_stand_letter_by_letter(stand_on: StandOn, open_page: Open) -> None:
