@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from html import escape
 from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from ich_bench.escape import cell
+from ich_bench.escape import cell, printable
 from ich_bench.report.style import ROLES
 from ich_bench_app import look
 
@@ -78,8 +79,6 @@ def picture(made: Any, kind: Picture, alt_text: str = "") -> bytes:
     drawn = on_ground(made, dark=False)
     if isinstance(drawn, alt.Chart | alt.LayerChart) and drawn.width is alt.Undefined:
         drawn = drawn.properties(width=_WIDTH)
-    if alt_text:
-        drawn = drawn.properties(description=alt_text)
     text = drawn.configure(**_config(on_dark=False) | {"font": "sans-serif", "background": "white"}).to_json(
         validate=False
     )
@@ -87,7 +86,9 @@ def picture(made: Any, kind: Picture, alt_text: str = "") -> bytes:
 
     if kind == "png":
         return bytes(vl_convert.vegalite_to_png(text, scale=_SCALE))
-    return str(vl_convert.vegalite_to_svg(text)).encode()
+    svg = str(vl_convert.vegalite_to_svg(text))
+    opening, rest = svg.split(">", 1)
+    return f'{opening} role="img"><title>{escape(printable(alt_text))}</title>{rest}'.encode()
 
 
 def as_csv(table: Table) -> bytes:

@@ -56,8 +56,8 @@ def choose_reference(board: Board, found: Sequence[Curve]) -> str | None:
 def how_to_fill(board: Board) -> None:
     """Say which training budgets fill this page, and where their masks are put."""
     st.info(
-        f"**No row of {board.dataset} was trained on a part of its labels.** A curve needs one method trained on 10, 20, "
-        "50 and 100 % of the training patients of each fold (three draws each, all frozen), tested on the same folds.",
+        f"**No row of {board.dataset} was trained on a part of its labels.** A curve needs one method trained on 10, "
+        "20, 50 and 100 % of the training patients of each fold (three draws each, frozen), tested on the same folds.",
         icon=":material/trending_up:",
     )
     if board.scheme != schemes_of(board.dataset)[0]:
@@ -145,8 +145,8 @@ def saved(board: Board, amount: str, found: Sequence[Saving], base: Curve | None
     against = ""
     if base is not None:
         against = (
-            f"Saved: 1 − what the method needs for the {say.number(base.dice[-1])} of **{markdown_of(base.slug)}**, over "
-            f"the {base.amounts[-1]:.1f} that this had; ≥: its smallest budget is enough. –: never reached. "
+            f"Saved: 1 − what the method needs for the {say.number(base.dice[-1])} of **{markdown_of(base.slug)}**, "
+            f"over the {base.amounts[-1]:.1f} that this had; ≥: its smallest budget is enough. –: never reached. "
         )
     st.caption(f"{reach}{against}Read off straight lines between the points, on a plain scale; a description, no test.")
 
@@ -192,9 +192,11 @@ def train_and_test() -> None:
         "cells are tests away from the training data.",
         table=cells.drop(columns=["line", "text"]),
     )
-    st.caption("Outlined: tested by cross-validation on the dataset it was trained on. “external”: trained on data "
-               "that is none of the benchmark's, or not trained at all. Numbers of different datasets are not comparable as "
-               "such: their heads differ.")  # fmt: skip
+    st.caption(
+        "Outlined: tested by cross-validation on the dataset it was trained on. “external”: trained on data that is "
+        "none of the benchmark's, or not trained at all. Numbers of different datasets are not comparable as such: "
+        "their heads differ."
+    )
 
 
 def _transfer(cells: pd.DataFrame, lines: Sequence[str], columns: Sequence[str], dark: bool) -> Any:
