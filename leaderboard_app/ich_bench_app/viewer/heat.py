@@ -15,7 +15,7 @@ from ich_bench.board import wording as say
 from ich_bench.board.hardest import CaseLine
 from ich_bench.board.model import Board
 from ich_bench.metrics.suite import COLUMNS
-from ich_bench_app import controls, frame, text
+from ich_bench_app import controls, frame, look, text
 
 SIGNS = {"missing": "✕", "empty": "∅", "undefined": "–", "infinite": "∞"}
 SIGNS_SAID = "✕ no mask handed in · ∅ empty mask · – undefined · ∞ infinite"
@@ -25,7 +25,7 @@ _DARKER_IS = {"higher": False, "lower": True, "zero": True, "none": False}
 
 
 def table_of(board: Board, lines: Sequence[CaseLine], slugs: Sequence[str], metric: str) -> pd.DataFrame:
-    """Return one line a cell: method, case, its value and in words what is special about it."""
+    """Return one line a cell: method (`row` with a mark where it is no measured one), case, value, what is special."""
     scores = board.scores
     place = {case_id: number for number, case_id in enumerate(scores.cases)}
     at = np.array([place[line.case_id] for line in lines], dtype=np.int64)
@@ -41,6 +41,7 @@ def table_of(board: Board, lines: Sequence[CaseLine], slugs: Sequence[str], metr
     return pd.DataFrame(
         {
             "method": np.repeat(np.array(slugs, dtype=object), len(lines)),
+            "row": np.repeat(np.array([_named(board, slug) for slug in slugs], dtype=object), len(lines)),
             "case": np.tile(np.array([line.case_id for line in lines], dtype=object), len(slugs)),
             "value": values,
             "sign": sign,
@@ -55,7 +56,7 @@ def chart_of(table: pd.DataFrame, lines: Sequence[CaseLine], slugs: Sequence[str
         value=table["value"].where(np.isfinite(table["value"])),
         said=[say.number(one, metric) for one in table["value"]],
         volume=[say.number(one, "volume_ref_ml") for one in table["ml"]],
-    )[["method", "case", "value", "said", "sign", "volume"]]
+    )[["method", "row", "case", "value", "said", "sign", "volume"]]
     about = COLUMNS.get(metric)
     low, high = about.range if about is not None else (0.0, 1.0)
     domain = [low, high] if math.isfinite(low) and math.isfinite(high) else alt.Undefined
@@ -68,9 +69,9 @@ def chart_of(table: pd.DataFrame, lines: Sequence[CaseLine], slugs: Sequence[str
             title=None,
             axis=alt.Axis(labels=len(cases) <= _LABELLED_UP_TO, labelAngle=-90, labelFontSize=10, ticks=False),
         ),
-        y=alt.Y("method:N", sort=list(slugs), title=None, axis=alt.Axis(ticks=False)),
+        y=alt.Y("row:N", sort=list(dict.fromkeys(table["row"])), title=None, axis=alt.Axis(ticks=False)),
         tooltip=[
-            alt.Tooltip("method:N", title="method"),
+            alt.Tooltip("row:N", title="method"),
             alt.Tooltip("case:N", title="case"),
             alt.Tooltip("said:N", title="value"),
             alt.Tooltip("sign:N", title="sign"),
@@ -106,8 +107,8 @@ def show_map(board: Board, lines: Sequence[CaseLine], slugs: Sequence[str], metr
         chart_of(table, lines, slugs, metric),
         name=f"{board.dataset}-cases-{metric}",
         alt_text=f"Heat map of {metric}: {len(slugs)} methods down, {len(lines)} cases across, {counted}. "
-        f"Hardest case: {lines[0].case_id}, mean {say.number(lines[0].mean, metric)}.",
-        table=table.rename(columns={"ml": "volume_ref_ml", "value": metric}),
+        f"First case: {lines[0].case_id}, mean {say.number(lines[0].mean, metric)}.",
+        table=table.drop(columns="row").rename(columns={"ml": "volume_ref_ml", "value": metric}),
         key="cells",
         selection="cell",
     )
@@ -130,15 +131,15 @@ def show_hardest(board: Board, lines: Sequence[CaseLine], metric: str) -> None:
     table = pd.DataFrame(
         {
             "case": [line.case_id for line in lines],
-            "mean": [say.number(line.mean, metric) for line in lines],
-            "lowest": [say.number(line.lowest, metric) for line in lines],
-            "highest": [say.number(line.highest, metric) for line in lines],
-            "spread": [say.number(line.spread, metric) for line in lines],
-            "reference mL": [say.number(line.volume_ref_ml, "volume_ref_ml") for line in lines],
+            "mean": [line.mean for line in lines],
+            "lowest": [line.lowest for line in lines],
+            "highest": [line.highest for line in lines],
+            "spread": [line.spread for line in lines],
+            "reference mL": [line.volume_ref_ml for line in lines],
             "subtypes": [subtypes_of(line) for line in lines],
             "best": [text.plain(line.best) for line in lines],
-            "empty": [_count(line.empty) for line in lines],
-            "missing": [_count(line.missing) for line in lines],
+            "empty": [line.empty for line in lines],
+            "missing": [line.missing for line in lines],
             "fold": [line.fold for line in lines],
         }
     )
@@ -150,15 +151,26 @@ def show_hardest(board: Board, lines: Sequence[CaseLine], metric: str) -> None:
         "missing": "Methods without a mask",
         "fold": "The fold the case is tested in",
     }
-    columns = {name: st.column_config.TextColumn(name, help=said) for name, said in words.items() if name != "fold"}
+    shown = {**dict.fromkeys(("mean", "lowest", "highest", "spread"), f"%.{say.decimals(metric)}f"),
+             "reference mL": "%.2f", **dict.fromkeys(("empty", "missing", "fold"), "%g")}  # fmt: skip
+    columns: dict[str, Any] = {
+        name: st.column_config.NumberColumn(name, help=words.get(name), format=how) for name, how in shown.items()
+    }
+    columns["best"] = st.column_config.TextColumn("best", help=words["best"])
     st.dataframe(
         table,
         hide_index=True,
-        column_config={**columns, "fold": st.column_config.NumberColumn("fold", help=words["fold"])},
+        column_config=columns,
         height=min(420, 38 + 35 * max(1, len(lines))),
-        alt=f"Table of {len(lines)} cases with the mean of {metric} over {methods} methods, hardest first",
+        alt=f"Table of {len(lines)} cases with the mean of {metric} over {methods} methods",
     )
     frame.downloads(f"{board.dataset}-hardest-{metric}", table=table)
+
+
+def _named(board: Board, slug: str) -> str:
+    """Return a row's name in the map, with the mark of its kind where it is no method's."""
+    row = board.row(slug)
+    return slug if row.kind == "measured" else f"{look.kind(row)[0]} {slug}"
 
 
 def subtypes_of(line: CaseLine) -> str:
@@ -166,7 +178,3 @@ def subtypes_of(line: CaseLine) -> str:
     if not line.has_ich:
         return "healthy"
     return ", ".join(name.upper() for name in line.subtypes) or say.BLANK
-
-
-def _count(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
