@@ -5,6 +5,7 @@ A checkpoint holds tensors and one JSON text, nothing that could run: it is read
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 import warnings
@@ -96,6 +97,16 @@ def check_same(path: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -
         raise IchBenchError(
             f"{path} was trained otherwise: {printable(told)}{more}. Name another --out, or delete it to train anew."
         )
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """Return the hash of a network's tensors: names, shapes and bytes, whatever file they lie in."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(module: torch.nn.Module, weights: Mapping[str, Tensor], *, source: Path) -> None:

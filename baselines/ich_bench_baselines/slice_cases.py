@@ -55,7 +55,7 @@ def plan(dataset: Dataset, *, window: Window = BRAIN, side: int = SIDE) -> Plan:
         side: Pixels a side.
     """
     labels, notes = _labels(dataset)
-    paths = {case.case_id: (case.ct, case.reference, _cavity(dataset, case)) for case in dataset.cases}
+    paths = {case.case_id: (case.ct, case.reference, cavity_file(dataset, case)) for case in dataset.cases}
     hashes = _hashes(dataset.id, [path for three in paths.values() for path in three if path is not None])
     cases = [
         [
@@ -153,7 +153,8 @@ def _count(dataset: Dataset) -> int:
     return total
 
 
-def _cavity(dataset: Dataset, case: Case) -> Path | None:
+def cavity_file(dataset: Dataset, case: Case) -> Path | None:
+    """Return the file of a case's intracranial cavity, None where the dataset has none."""
     drawn = dataset.source / "cavity" / f"{case.case_id}.nii.gz"
     beside = [case.ct.parent / "brain.nii.gz"] if case.ct is not None and dataset.id == "seg-cq500" else []
     return next((path for path in (drawn, *beside) if path.is_file()), None)

@@ -1,0 +1,189 @@
+"""What is to be trained, on which part of which data, and where does it lie on disk?
+
+    OUT/<method>/<dataset>/<scheme>/[budget-20-1/]seed_0/fold_2/   last.ckpt, log.csv, about.json
+    OUT/<method>/<dataset>/all/seed_0/                             the same, trained on all of it (`train_on`)
+    OUT/pretext/<task>-<key>/                                      pretexts, shared between methods
+    OUT/<method>/                                                  submission.toml, predictions/…, scores/…
+    OUT/<method>-from-<dataset>/                                   the same of what another dataset trained
+
+The last two are folders for `ich-bench evaluate` and `ich-bench submit`; masks lie in them as
+`predictions/<dataset>/<scheme>/[budget-20-1/]seed_0/fold_2/<case>.nii.gz`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ich_bench.cases import FoldRow, Scheme
+from ich_bench.datasets import DATASETS, card
+from ich_bench.errors import UsageError, did_you_mean
+from ich_bench.escape import printable
+from ich_bench.folds import BUDGETS, DRAWS, load_budget, load_scheme
+
+Progress = Callable[[int, int], None]
+SCHEDULES = ("paper", "smoke", "phantom")
+VARIANTS = ("paper", "code")
+PRECISIONS = ("fp32", "bf16")
+WHOLE = "all"  # the scheme of a training on all cases of a dataset
+_BUDGET = re.compile(r"([0-9]+)-([0-9]+)")
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training and its predictions.
+
+    `scheme` None: the official one. `budget`: "20-1" for 20 % of the training patients, draw 1. `schedule`: `paper` its
+    epochs, `smoke` minutes on a CPU, `phantom` ours, long enough to tell methods apart. `batch`, `epochs`, `width`
+    (channels after the first block) and `side` (pixels) stand instead of the settings'. `data`: the folder of the
+    dataset that is predicted, `train_data` of the one trained on where it is another. `pool`: `phantom-pool:N` or
+    `rsna`. `train_on`: train on all cases of this other dataset. `progress` is told (steps done, steps in all).
+    """
+
+    method: str
+    dataset: str
+    out: Path
+    scheme: str | None = None
+    fold: int = 0
+    budget: str | None = None
+    seed: int = 0
+    schedule: str = "paper"
+    variant: str = "paper"
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compiled: bool = False
+    batch: int | None = None
+    epochs: int | None = None
+    width: int | None = None
+    side: int | None = None
+    data: Path | None = None
+    train_data: Path | None = None
+    pool: str | None = None
+    train_on: str | None = None
+    jobs: int = 1
+    progress: Progress = field(default=_silent, compare=False, repr=False)
+    tell: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is trained on another dataset than it predicts."""
+        return self.train_on is not None and self.train_on != self.dataset
+
+    @property
+    def trained_dataset(self) -> str:
+        """The dataset whose cases are trained on."""
+        return self.train_on or self.dataset
+
+    @property
+    def trained_data(self) -> Path | None:
+        """The folder of the dataset that is trained on, None: where it is looked for."""
+        return self.train_data if self.elsewhere else self.data
+
+
+def tested(job: Job) -> Scheme:
+    """Return the frozen folds of the dataset that is predicted."""
+    return load_scheme(job.dataset, job.scheme)
+
+
+def trained(job: Job) -> tuple[Scheme, int]:
+    """Return the folds and the fold that are trained: of another dataset all cases, of which none is kept apart."""
+    if not job.elsewhere:
+        return tested(job), job.fold
+    frozen = load_scheme(job.trained_dataset)
+    rows = tuple(FoldRow(case_id=row.case_id, patient_id=row.patient_id, fold=0) for row in frozen.rows)
+    about = f"all cases of {job.trained_dataset}"
+    whole = Scheme(
+        dataset=frozen.dataset, name=WHOLE, rows=rows, sha256=frozen.sha256, about=about, trains_on_fold=True
+    )
+    return whole, 0
+
+
+def budget_of(job: Job) -> tuple[int, int]:
+    """Return the budget in percent and its draw, (100, 0) where all may be trained on."""
+    if job.budget is None:
+        return 100, 0
+    found = _BUDGET.fullmatch(job.budget)
+    if found is None or int(found[1]) not in BUDGETS or int(found[2]) not in DRAWS:
+        raise UsageError(
+            f"there is no budget {printable(job.budget)!r}: it is the percent of the training patients "
+            f"({', '.join(map(str, BUDGETS))}) and the draw ({', '.join(map(str, DRAWS))}), such as 20-1."
+        )
+    return int(found[1]), int(found[2])
+
+
+def training_cases(job: Job) -> tuple[str, ...]:
+    """Return the case ids that may be trained on, in fold-file order."""
+    scheme, fold = trained(job)
+    budget, draw = budget_of(job)
+    return scheme.train_cases(fold) if budget == 100 else load_budget(scheme.dataset, scheme.name, fold, budget, draw)
+
+
+def check(job: Job) -> None:
+    """Raise UsageError, in words, where a job asks for what there is not; nothing is read but frozen tables."""
+    for name in filter(None, (job.dataset, job.train_on)):
+        if name not in DATASETS:
+            raise UsageError(f"there is no dataset {printable(name)!r}. {did_you_mean(name, DATASETS)}")
+        if card(name).pool:
+            raise UsageError(f"{name} is a pool for pre-training: it has no masks. Name it with --pool.")
+    for value, known, what in (
+        (job.schedule, SCHEDULES, "schedule"),
+        (job.variant, VARIANTS, "variant"),
+        (job.precision, PRECISIONS, "precision"),
+    ):
+        if value not in known:
+            raise UsageError(f"there is no {what} {printable(value)!r}. {did_you_mean(value, known)}")
+    for count, option in ((job.batch, "batch"), (job.epochs, "epochs"), (job.width, "width"), (job.side, "side")):
+        if count is not None and count < 1:
+            raise UsageError(f"--{option} {count}: expected a whole number from 1.")
+    if job.seed < 0:
+        raise UsageError(f"--seed {job.seed}: seeds are whole numbers from 0.")
+    if job.width is not None and job.width % 2:
+        raise UsageError(f"--width {job.width}: expected an even number of channels; the paper has 32.")
+    if job.side is not None and job.side % 16:
+        raise UsageError(f"--side {job.side}: the network takes sides that are multiples of 16, such as 256.")
+    scheme = tested(job)
+    if job.fold not in scheme.folds:
+        raise UsageError(
+            f"{job.dataset}/{scheme.name} has no fold {job.fold}; it has {', '.join(map(str, scheme.folds))}."
+        )
+    if job.elsewhere and job.budget is not None:
+        raise UsageError("--budget goes with folds of the dataset itself: leave it or --train-on away.")
+    if not job.elsewhere and not scheme.train_cases(job.fold):
+        known = [one for one in DATASETS if not card(one).pool and card(one).trainable and one != job.dataset]
+        raise UsageError(
+            f"{job.dataset}/{scheme.name} is only tested on: every case of it is in fold {job.fold}. Name with "
+            f"--train-on what is trained on: {', '.join(known)}."
+        )
+    if job.elsewhere and not card(job.trained_dataset).trainable:
+        raise UsageError(f"{job.train_on} is only tested on: nothing may be trained on it.")
+    training_cases(job)
+
+
+def folder(job: Job) -> Path:
+    """Return where a training lies: its checkpoint, log and about.json."""
+    scheme, fold = trained(job)
+    parts = [job.method, scheme.dataset, scheme.name, *_below(job)]
+    return job.out.joinpath(*parts, *([] if job.elsewhere else [f"fold_{fold}"]))
+
+
+def submission_folder(job: Job) -> Path:
+    """Return the folder that `evaluate` and `submit` take: one a method and what it was trained on."""
+    return job.out / (f"{job.method}-from-{job.train_on}" if job.elsewhere else job.method)
+
+
+def predictions_folder(job: Job) -> Path:
+    """Return where the masks of this fold go; a model trained elsewhere predicts all cases, in no fold's folder."""
+    home = submission_folder(job).joinpath("predictions", job.dataset, tested(job).name, *_below(job))
+    return home if job.elsewhere else home / f"fold_{job.fold}"
+
+
+def _below(job: Job) -> list[str]:
+    budget, draw = budget_of(job)
+    return [*([] if budget == 100 else [f"budget-{budget}-{draw}"]), f"seed_{job.seed}"]
