@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from boards import board_of, write_run
+from ich_bench.board import further
 from ich_bench.board.epsilon import STEPS, Counts, epsilon_ranks, ranks_of
 from ich_bench.board.model import PRIMARY
+from ich_bench.board.sections import parts
 from submitted import run
 
 
@@ -104,3 +106,16 @@ def test_an_empty_board_has_no_order(tmp_path: Path) -> None:
 def test_budgets_do_not_count(tmp_path: Path) -> None:
     board = board_of("phantom-mini", [write_run(tmp_path / "budget", "phantom-mini", [0.5] * 12, budget="10-0")])
     assert epsilon_ranks(board, "all").slugs == ()
+
+
+def test_the_board_in_words_has_the_places_with_another_epsilon(tmp_path: Path) -> None:
+    outs = [
+        run(tmp_path / name, dice=lambda case_id, number, base=base: base) for name, base in (("a", 0.6), ("b", 0.4))
+    ]
+    board = board_of("seg-cq500", outs)
+    (found,) = further.epsilon(board, board.measured)
+    # 600 of 1000 voxels: 1200/2000 with ε = 0, 1200.5/2000.5 and 1201/2001
+    assert found.rows == (("a", "1: 0.600", "1: 0.600", "1: 0.600"), ("b", "2: 0.400", "2: 0.400", "2: 0.400"))
+    assert found.lines[0] == ("τ-b", "1.000 at ε = 0, 1.000 at ε = 0.5, 1.000 at ε = 1")
+    assert [one.title for one in parts(board, board.measured, ["schemes"])][-1] == found.title
+    assert list(further.epsilon(board_of("seg-cq500", outs[:1]), ())) == []

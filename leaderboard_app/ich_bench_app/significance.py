@@ -89,7 +89,7 @@ def cells(pairs: Pairs, p: Floats, shown: int, judged: np.ndarray, other: np.nda
     `judged` are the verdicts of the test that `p` belongs to, `other` those of the test beside it.
     """
     called = list(names(pairs.slugs).values())[:shown]
-    lines = [f"{name}  {place}" for place, name in enumerate(called, start=1)]
+    lines = [f"{place}  {name}" for place, name in enumerate(called, start=1)]
     row, column = (axis.ravel() for axis in np.indices((shown, shown)))
     off = row != column
     row, column = row[off], column[off]
@@ -124,7 +124,7 @@ def _bins(p: Floats, judged: np.ndarray) -> np.ndarray:
 
 
 def _short(p: float) -> str:
-    return say.p_value(p).replace("0.", ".", 1)
+    return "1" if p > 0.9995 else say.p_value(p).replace("0.", ".", 1)
 
 
 def table(pairs: Pairs, *, method: str | None = None, shown: int | None = None) -> pd.DataFrame:
@@ -205,13 +205,11 @@ def maps(board: Board, pairs: Pairs, shown: int) -> None:
 def _counts(pairs: Pairs, found: Verdicts) -> None:
     of: dict[str, Any] = {"delta": f"of {found.pairs:,} pairs", "delta_color": "off", "delta_arrow": "off"}
     with st.container(horizontal=True):
-        st.metric("Welch separates", f"{found.separated_welch:,}", border=True, width=190, **of)
-        st.metric("The paired test separates", f"{found.separated_paired:,}", border=True, width=220, **of)
-        st.metric(
-            "Verdicts that differ", f"{found.differ:,}", border=True, width=190, help="Outlined on both maps.", **of
-        )
-        st.metric("Detectable difference", say.number(found.mdd, pairs.metric), border=True, width=200,
-                  delta="median pair, 80 % power", delta_color="off", delta_arrow="off",
+        st.metric("Welch separates", f"{found.separated_welch:,}", border=True, width=165, **of)
+        st.metric("Paired separates", f"{found.separated_paired:,}", border=True, width=165, **of)
+        st.metric("Verdicts differ", f"{found.differ:,}", border=True, width=165, help="Outlined on both maps.", **of)
+        st.metric("Detectable", say.number(found.mdd, pairs.metric), border=True, width=165,
+                  delta="80 % power, median", delta_color="off", delta_arrow="off",
                   help="The difference that one pair would need to be found in 80 % of such samples. Smaller ones may "
                        "be there and stay unseen.")  # fmt: skip
 

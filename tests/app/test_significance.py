@@ -25,8 +25,8 @@ def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     found = verdicts(board.pairs["ich", "dice"])
     shown = {one.label: one.value for one in at.metric}
     assert shown["Welch separates"] == f"{found.separated_welch:,}"
-    assert shown["The paired test separates"] == f"{found.separated_paired:,}"
-    assert shown["Verdicts that differ"] == f"{found.differ:,}"
+    assert shown["Paired separates"] == f"{found.separated_paired:,}"
+    assert shown["Verdicts differ"] == f"{found.differ:,}"
 
 
 def test_one_row_is_told_that_pairs_need_two(stand_on: Callable[[str], BoardState]) -> None:

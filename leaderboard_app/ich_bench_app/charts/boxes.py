@@ -34,7 +34,7 @@ def boxes(
     y = alt.Y("place:O", axis=axis, scale=alt.Scale(domain=list(range(len(labels))), paddingInner=0.15))
     span = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
     levels = sorted(set(lines.loc[lines["heading"] == "", "level"]))
-    legend = alt.Legend(title=None, orient="top", columns=3, symbolOpacity=1) if len(levels) > 1 else None
+    legend = alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1) if len(levels) > 1 else None
     colour = alt.Color("level:N", scale=level_scale(levels, dark=dark), legend=legend)
     pale = alt.condition("datum.few", alt.value(_PALE), alt.value(1.0))
     told = [

@@ -21,7 +21,7 @@ def pair_map(cells: pd.DataFrame, lines: Sequence[str], *, dark: bool) -> Any:
     Args:
         cells: A line a cell: `line` (one of `lines`), `column` (its number from 1), `first`, `second`, `bin` (one of
             BINS), `mark`, `p_text`, `p`, `difference`, `mdd`, `changed` (outlined), `said` (the verdict in words).
-        lines: The rows from the top, the names beside the numbers that stand over the columns.
+        lines: The rows from the top, the numbers that stand over the columns, then the names.
         dark: whether the ground is dark.
     """
     count = len(lines)
@@ -45,7 +45,7 @@ def pair_map(cells: pd.DataFrame, lines: Sequence[str], *, dark: bool) -> Any:
             alt.Tooltip("outlined:N", title="the other test says"),
         ],
     )
-    legend = alt.Legend(orient="bottom", columns=4, symbolType="square", symbolStrokeWidth=0, title=None)
+    legend = alt.Legend(orient="bottom", columns=3, symbolType="square", symbolStrokeWidth=0, title=None)
     layers = [
         base.mark_rect().encode(color=alt.Color("bin:N", scale=scale, legend=legend)),
         base.transform_filter("datum.changed").mark_rect(

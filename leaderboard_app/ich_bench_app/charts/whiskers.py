@@ -37,7 +37,7 @@ def whiskers(
     px = line_px(len(order))
     y = alt.Y("name:N", sort=list(order), axis=names_axis(min(12, px - 2)))
     levels = [name for name in LEVELS if (lines["level"] == name).any()]
-    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolSize=90) if len(levels) > 1 else None
+    legend = alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90) if len(levels) > 1 else None
     shades = level_scale(levels, dark=dark)
     shapes = alt.Scale(domain=levels, range=[LEVELS[name] for name in levels])
     x: dict[str, Any] = {"scale": scale or alt.Scale(zero=False), "title": title} | (
