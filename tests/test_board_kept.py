@@ -170,6 +170,17 @@ def test_a_board_is_built_again_when_a_file_a_manifest_or_the_question_changes_a
     assert len(built) == 6
 
 
+def test_a_row_read_back_belongs_to_its_own_run_whoever_else_came_and_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, built = three(tmp_path / "seg"), counted(monkeypatch)
+    other = [write_run(tmp_path / name, HSS, [0.5] * 75) for name in ("0", "z")]
+    board_of(tmp_path, SEG, [other[0], *runs])
+    board = board_of(tmp_path, SEG, [*runs, other[1]])
+    assert [row.submission.slug for row in board.rows if row.submission] == [row.slug for row in board.rows]
+    assert built == [SEG]
+
+
 @pytest.mark.parametrize("how", ["cut", "flipped", "foreign", "gone", "garbage"])
 def test_a_damaged_board_in_the_cache_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     runs, built = three(tmp_path), counted(monkeypatch)

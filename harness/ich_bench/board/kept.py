@@ -7,7 +7,6 @@ in the cache that is damaged means building, not an error.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -67,8 +66,9 @@ def snapshot(submissions: Folder | None = None, runs: Sequence[Folder] = (), *, 
         sources = public.gather(
             submissions=submissions, runs=runs, tell=lambda path: told_by(path, left_out, remembered), left_out=left_out
         )
-    said = [_of_submission(one, one.scores) for one in (*sources.submissions, *sources.runs)]
-    key = _sha256([code_sha256(), said, _order(sources), _reported(sources, None), sources.notes, strict])
+    both = (*sources.submissions, *sources.runs)
+    said = [_of_submission(one, one.scores) for one in both]
+    key = _sha256([code_sha256(), said, _order(both), _reported(sources, None), sources.notes, strict])
     return Snapshot(key=key, sources=sources, problems=tuple(left_out), strict=strict)
 
 
@@ -112,9 +112,8 @@ def kept(
         board, problems = tolerant(about, sources, **options)
     made = Kept(key=key, board=board, problems=problems)
     if all(file_sha256(file.path) == file.sha256 for _, file in _files(sources, dataset)):  # else the key is another's
-        told = [[one.where, one.what, one.mend] for one in problems]
-        both = (*sources.submissions, *sources.runs)
-        put(key, lambda folder: kept_tables.write(board, folder, sources=both, about=told))
+        told, here = [[one.where, one.what, one.mend] for one in problems], _here(sources, dataset)
+        put(key, lambda folder: kept_tables.write(board, folder, sources=here, about=told))
     return made
 
 
@@ -145,13 +144,10 @@ def overview_of(snapshot: Snapshot, *, profile: str | None = None, draws: int = 
 def _board_key(snapshot: Snapshot, dataset: str, asked: Sequence[Any]) -> str:
     """Return the SHA-256 of all that a board is made of."""
     sources = snapshot.sources
-    said = [
-        _of_submission(one, files)
-        for one in (*sources.submissions, *sources.runs)
-        if (files := [file for file in one.scores if file.dataset == dataset])
-    ]
+    here = _here(sources, dataset)
+    said = [_of_submission(one, [file for file in one.scores if file.dataset == dataset]) for one in here]
     facts = _facts(dataset, [file for _, file in _files(sources, dataset)])
-    made_of = [said, _order(sources), _reported(sources, dataset), sources.notes, facts]
+    made_of = [said, _order(here), _reported(sources, dataset), sources.notes, facts]
     return _sha256([code_sha256(), dataset, asked, snapshot.strict, made_of])
 
 
@@ -160,10 +156,9 @@ def _read(key: str, sources: Sources, dataset: str) -> Kept | None:
     place = home() / key
     if not place.is_dir():
         return None
-    both = (*sources.submissions, *sources.runs)
     reported = [row for row in sources.reported if row.dataset == dataset]
     try:
-        board, told = kept_tables.read(place, sources=both, reported=reported)
+        board, told = kept_tables.read(place, sources=_here(sources, dataset), reported=reported)
         problems = tuple(Problem(where=where, what=what, mend=mend) for where, what, mend in told)
     except Exception:  # whatever lies there: it can be built again
         return None
@@ -172,9 +167,14 @@ def _read(key: str, sources: Sources, dataset: str) -> Kept | None:
     return Kept(key=key, board=board, problems=problems)
 
 
-def _files(sources: Sources, dataset: str) -> list[tuple[Submission, ScoreFile]]:
+def _here(sources: Sources, dataset: str) -> list[Submission]:
+    """Return the submissions and runs with scores of a dataset: a row of its board keeps its owner's place in them."""
     both = (*sources.submissions, *sources.runs)
-    return [(one, file) for one in both for file in one.scores if file.dataset == dataset]
+    return [one for one in both if any(file.dataset == dataset for file in one.scores)]
+
+
+def _files(sources: Sources, dataset: str) -> list[tuple[Submission, ScoreFile]]:
+    return [(one, file) for one in _here(sources, dataset) for file in one.scores if file.dataset == dataset]
 
 
 def _facts(dataset: str, files: Sequence[ScoreFile]) -> dict[str, dict[str, float]]:
@@ -185,13 +185,12 @@ def _facts(dataset: str, files: Sequence[ScoreFile]) -> dict[str, dict[str, floa
 
 
 def _of_submission(one: Submission, files: Sequence[ScoreFile]) -> list[Any]:
-    told = [[file.path.name, {**dataclasses.asdict(file), "path": ""}] for file in files]
-    return [one.slug, one.submitted, dataclasses.asdict(one.manifest), told]
+    told = [{**vars(file), "path": file.path.name} for file in files]
+    return [one.slug, one.submitted, vars(one.manifest), told]
 
 
-def _order(sources: Sources) -> list[int]:
+def _order(both: Sequence[Submission]) -> list[int]:
     """Return the order of the folders' paths: it tells runs of one name apart, wherever they lie."""
-    both = (*sources.submissions, *sources.runs)
     return sorted(range(len(both)), key=lambda place: str(both[place].folder))
 
 
