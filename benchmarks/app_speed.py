@@ -13,7 +13,6 @@ who each walk over all pages at once. Seconds are those of a clock: on a busy ma
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -35,7 +34,7 @@ CHROMIUM = os.environ.get("ICH_BENCH_CHROMIUM", "/usr/bin/chromium")
 DATASET = "hssayeni"
 VISITORS = 10
 REPEATS = 3
-SECONDS = 300
+SECONDS = 1200  # to wait for anything
 _QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
           "--disable-sync", "--no-first-run")  # fmt: skip
 # A page is there when its heading stands, nothing is stale or running, and what it draws is drawn.
@@ -53,7 +52,7 @@ _TABLE = """() => [...document.querySelectorAll('[data-testid=stDataFrame] canva
 
 @contextmanager
 def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Start `ich-bench app` on the runs of a folder, print how long until it answers, and end it as Ctrl-C does."""
+    """Start `ich-bench app` on the runs of a folder, print how long until it answers, and end it."""
     words = [sys.executable, "-m", "ich_bench", "app", "--submissions", str(folder / "none"), "--with",
              str(folder / "runs"), "--port", str(port)]  # fmt: skip
     log = (folder / "server.log").open("ab")
@@ -70,8 +69,11 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         (folder / "built").touch()
         yield running
     finally:
-        running.send_signal(signal.SIGINT)
-        running.wait(timeout=60)
+        running.terminate()
+        try:
+            running.wait(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            running.kill()
 
 
 def answers(port: int) -> bool:
