@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -11,11 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from boards import cases_of, dice_like, write_run
 from ich_bench.board import kept, kept_files, kept_tables, public
 from ich_bench.board.flat import as_json
 from ich_bench.board.model import Board
+from ich_bench.board.sections import PARTS
+from ich_bench.board.show import show
+from ich_bench.cli.app import app
 from ich_bench.errors import InputError, UsageError
 from ich_bench.metrics.suite import SUITE
 from ich_bench.submissions.submit import submit
@@ -419,3 +424,32 @@ def test_every_field_of_a_board_is_written_or_given(tmp_path: Path) -> None:
     """A field that somebody adds to the Board must not be lost on the way."""
     known = {*kept_tables._PLAIN, "rows", "reported", "pairs", "scores", "strata", "sensitivity", "schemes"}
     assert {field.name for field in dataclasses.fields(Board)} == {*known, "efficiency", "notes", "elsewhere"}
+
+
+def said(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_command_says_the_same_from_the_cache_and_builds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept.kept, "__kwdefaults__", {**kept.kept.__kwdefaults__, "draws": DRAWS})
+    monkeypatch.setattr(kept.kept_board, "__kwdefaults__", {**kept.kept_board.__kwdefaults__, "draws": DRAWS})
+    runs, built = three(tmp_path), counted(monkeypatch)
+    words = ["leaderboard", SEG, "--submissions", str(tmp_path / "shelf"), "--everything"]
+    words += [word for one in runs for word in ("--with", str(one))]
+    first = said(*words)
+    assert said(*words) == first
+    assert built == [SEG]
+    board = public.leaderboard(SEG, submissions=tmp_path / "shelf", runs=runs, draws=DRAWS)
+    assert first == show(board, parts=(*PARTS, "reported"), pairs=True)
+
+
+def test_the_cache_tells_of_boards_and_clears_them(tmp_path: Path, cache: Path) -> None:
+    board_of(tmp_path, SEG, three(tmp_path))
+    assert json.loads(said("cache", "--json"))["bytes"]["boards"] > 10_000
+    said("cache", "clear")
+    assert list(cache.iterdir()) == []
+    assert board_of(tmp_path, SEG, [tmp_path / "a"]).ranked == 1
