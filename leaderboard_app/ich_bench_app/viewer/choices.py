@@ -66,15 +66,11 @@ def go_to(cell: tuple[str, str] | None) -> None:
 
 
 def view_slices(board: Board, lines: Sequence[CaseLine]) -> None:
-    """Show the viewer on any case of the board; it begins with the first of these, of the method in the address."""
+    """Show the viewer on any case of the board, these first; it begins with the method in the address."""
     asked = st.query_params.get("method", "")
     slugs = [row.slug for row in board.rows]
-    section.viewer(
-        board,
-        board.scores.cases,
-        lines[0].case_id if lines else board.scores.cases[0],
-        asked if asked in slugs else None,
-    )
+    cases = tuple(dict.fromkeys((*(line.case_id for line in lines), *board.scores.cases)))
+    section.viewer(board, cases, cases[0], asked if asked in slugs else None)
 
 
 def reference_only(board: Board) -> None:
