@@ -48,7 +48,7 @@ def jobs_of(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int
     scheme = tested(job)
     chosen = tuple(dict.fromkeys(scheme.folds if folds is None else folds))
     if job.elsewhere:
-        chosen = scheme.folds[:1]
+        chosen = (0,)
     found = tuple(replace(job, seed=seed, fold=fold) for seed in dict.fromkeys(seeds) for fold in chosen)
     for one in found:
         check(one)
@@ -116,11 +116,11 @@ def test_cases(job: Job, cases: Sequence[Case]) -> tuple[Case, ...]:
     IchBenchError where none of them is here.
     """
     scheme = tested(job)
-    wanted = {row.case_id for row in scheme.rows} if job.elsewhere else set(scheme.test_cases(job.fold))
-    found = tuple(case for case in cases if case.case_id in wanted)
+    wanted = set() if job.elsewhere else set(scheme.test_cases(job.fold))
+    found = tuple(case for case in cases if job.elsewhere or case.case_id in wanted)
     if not found:
         raise IchBenchError(
-            f"none of the {len(wanted)} test cases of fold {job.fold} of {job.dataset}/{scheme.name} is here. "
-            f"Complete the download, or name another --fold."
+            f"none of the test cases of fold {job.fold} of {job.dataset}/{scheme.name} is here. Complete the download, "
+            "or name another --fold."
         )
     return found

@@ -16,18 +16,17 @@ from ich_bench.volume import CT
 from ich_bench_baselines.cavity import (
     CLASSICAL,
     CLASSICAL_CAVITY,
-    METHOD,
     cavity_job,
     inside,
     load_cavity,
     train_cavity,
 )
 from ich_bench_baselines.job import Job, folder
-from ich_bench_baselines.parts import read_parts, write_parts
+from ich_bench_baselines.parts import SEGMENTATION, read_parts, write_parts
 from ich_bench_baselines.pixels import Mask
 from ich_bench_baselines.predict import Predictor, load_unet
 
-SEGMENTATION, CAVITY = "segmentation", "cavity"
+CAVITY = "cavity"
 
 
 def train_with_cavity(job: Job, plain: str, train: Callable[[Job], Path]) -> Path:
@@ -72,6 +71,3 @@ def said(job: Job) -> dict[str, Any]:
         "external_data": other,
         "postprocessing": f"only what lies inside the intracranial cavity: {cavity_words(own)}",
     }
-
-
-__all__ = ["CAVITY", "METHOD", "SEGMENTATION", "cavity_words", "load_with_cavity", "said", "train_with_cavity"]

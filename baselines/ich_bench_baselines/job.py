@@ -132,11 +132,12 @@ def check(job: Job) -> None:
             raise UsageError(f"there is no dataset {printable(name)!r}. {did_you_mean(name, DATASETS)}")
         if card(name).pool:
             raise UsageError(f"{name} is a pool for pre-training: it has no masks. Name it with --pool.")
-    for value, known, what in (
+    options: tuple[tuple[str, tuple[str, ...], str], ...] = (
         (job.schedule, SCHEDULES, "schedule"),
         (job.variant, VARIANTS, "variant"),
         (job.precision, PRECISIONS, "precision"),
-    ):
+    )
+    for value, known, what in options:
         if value not in known:
             raise UsageError(f"there is no {what} {printable(value)!r}. {did_you_mean(value, known)}")
     for count, option in ((job.batch, "batch"), (job.epochs, "epochs"), (job.width, "width"), (job.side, "side")):
@@ -149,17 +150,16 @@ def check(job: Job) -> None:
     if job.side is not None and job.side % 16:
         raise UsageError(f"--side {job.side}: the network takes sides that are multiples of 16, such as 256.")
     scheme = tested(job)
-    if job.fold not in scheme.folds:
-        raise UsageError(
-            f"{job.dataset}/{scheme.name} has no fold {job.fold}; it has {', '.join(map(str, scheme.folds))}."
-        )
+    if not job.elsewhere and scheme.folds and job.fold not in scheme.folds:
+        listed = ", ".join(map(str, scheme.folds))
+        raise UsageError(f"{job.dataset}/{scheme.name} has no fold {job.fold}; it has {listed}.")
     if job.elsewhere and job.budget is not None:
         raise UsageError("--budget goes with folds of the dataset itself: leave it or --train-on away.")
     if not job.elsewhere and not scheme.train_cases(job.fold):
-        known = [one for one in DATASETS if not card(one).pool and card(one).trainable and one != job.dataset]
+        others = [one for one in DATASETS if not card(one).pool and card(one).trainable and one != job.dataset]
         raise UsageError(
             f"{job.dataset}/{scheme.name} is only tested on: every case of it is in fold {job.fold}. Name with "
-            f"--train-on what is trained on: {', '.join(known)}."
+            f"--train-on what is trained on: {', '.join(others)}."
         )
     if job.elsewhere and not card(job.trained_dataset).trainable:
         raise UsageError(f"{job.train_on} is only tested on: nothing may be trained on it.")

@@ -20,6 +20,7 @@ from ich_bench_baselines.train import LOG
 
 PARTS = "parts.json"
 FORMAT = "ich-bench parts 1"
+SEGMENTATION = "segmentation"  # the part that draws the masks, where another one cuts them
 
 
 def write_parts(folder: Path, method: str, parts: Mapping[str, Path | str], about: Mapping[str, Any]) -> Path:
@@ -68,7 +69,7 @@ def trainings(path: Path) -> tuple[Path, ...]:
     found = [path.parent.resolve()] if (path.parent / LOG).is_file() else []
     pretext = facts(path.parent).get("pretext")
     if pretext:
-        found += trainings(Path(pretext))
+        found += trainings((path.parent / str(pretext)).resolve())
     return tuple(dict.fromkeys(found))
 
 

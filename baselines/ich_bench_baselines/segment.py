@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,15 +70,23 @@ def fitted(
     job: Job, settings: Supervised, slices: SliceSet, stream: Stream, truth: str, start: Start | None, out: Path
 ) -> Path:
     """Train on a stream whose truth is `masks` or `cavity`; the rest as in `train_segmentation`."""
+    how = fit_of(settings.training)
+    about = about_training(job, settings, slices, stream, start)
+    if _is_finished(out / train.LAST, about, how, job):
+        return out / train.LAST
     device = distributed.begin(job.device)
     network = first_network(settings.unet, job.seed, start)
     pool = Pool.on(device, slices, stream, kinds=("images", truth))
-    how = fit_of(settings.training)
 
     def batches(epoch: int) -> Any:
         return pool.epoch(epoch, how.batch_size, seed=job.seed, rank=distributed.rank(), world=distributed.world())
 
-    about = about_training(job, settings, slices, stream, start)
+    if distributed.leads() and not ((out / train.LAST).is_file() and (out / ABOUT).is_file()):
+        told = counted(job, slices, stream)
+        ran = {"machine": hardware(device), "precision": job.precision, "compiled": job.compiled}
+        size = {"side": settings.slices.side, "width": settings.unet.top}
+        before = None if start is None or start.path is None else os.path.relpath(start.path, out)
+        write_json(out / ABOUT, {**told, **ran, **size, "label_kind": truth, "pretext": before})
     run = train.Run(
         out=out,
         device=device,
@@ -87,11 +96,16 @@ def fitted(
         progress=job.progress,
     )
     step = segmentation_step(settings.augmentation, settings.empty_weight, truth)
-    path = train.fit(network, step, batches, how, run, about)
-    if distributed.leads() and not (out / ABOUT).is_file():
-        told = counted(job, slices, stream, start)
-        write_json(out / ABOUT, {**told, "label_kind": truth, "machine": hardware(device)})
-    return path
+    return train.fit(network, step, batches, how, run, about)
+
+
+def _is_finished(path: Path, about: Mapping[str, Any], how: train.Fit, job: Job) -> bool:
+    """Return whether this very training is done; IchBenchError where another one lies there."""
+    if not path.is_file():
+        return False
+    kept = checkpoint.read(path)
+    checkpoint.check_same(path, kept.about, train.told(about, how, seed=job.seed, precision=job.precision))
+    return kept.epoch >= how.epochs
 
 
 def segmentation_step(augmentation: Augmentation, empty_weight: float, truth: str = "masks") -> train.Step:
@@ -185,7 +199,7 @@ def about_training(
     }
 
 
-def counted(job: Job, slices: SliceSet, stream: Stream, start: Start | None = None) -> dict[str, Any]:
+def counted(job: Job, slices: SliceSet, stream: Stream) -> dict[str, Any]:
     """Return what the manifest says of the labels: patients and slices whose drawn masks were used."""
     rows = slices.index.iloc[stream.rows]
     return {
@@ -197,7 +211,6 @@ def counted(job: Job, slices: SliceSet, stream: Stream, start: Start | None = No
         "slices": len(stream),
         "annotated_slices": int(stream.positive.sum()),
         "annotated_patients": int(rows["patient_id"].nunique()),
-        "pretext": None if start is None or start.path is None else str(start.path),
     }
 
 

@@ -7,6 +7,7 @@ these three numbers. What is kept after each epoch is therefore all there is to 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import time
@@ -75,7 +76,7 @@ def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, abou
         IchBenchError: the loss is not finite, memory or the disk is full, or `run.out` holds another training.
     """
     kept_at = run.out / LAST
-    told = {**about, "fit": plain_fit(how), "seed": run.seed, "precision": run.precision}
+    kept_about = told(about, how, seed=run.seed, precision=run.precision)
     model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(
         (one for one in model.parameters() if one.requires_grad),
@@ -83,14 +84,16 @@ def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, abou
         weight_decay=how.weight_decay,
         fused=run.device.startswith("cuda"),
     )
-    done = _resume(kept_at, model, adam, told, run)
+    done = _resume(kept_at, model, adam, kept_about, run)
     net = distributed.wrapped(model, run.device)
     fast = torch.compile(net) if run.compiled else net
     for epoch in range(done, how.epochs):
         _epoch(fast, model, adam, step, batches, how, run, epoch)
         if distributed.leads():
             weights = {name: one.detach().cpu() for name, one in model.state_dict().items()}
-            state = checkpoint.Checkpoint(about=told, weights=weights, epoch=epoch + 1, optimizer=adam.state_dict())
+            state = checkpoint.Checkpoint(
+                about=kept_about, weights=weights, epoch=epoch + 1, optimizer=adam.state_dict()
+            )
             checkpoint.save(kept_at, state)
         distributed.wait()
     return kept_at
@@ -99,6 +102,12 @@ def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, abou
 def plain_fit(how: Fit) -> dict[str, Any]:
     """Return the fit as plain values, as a checkpoint holds them."""
     return {name: getattr(how, name) for name in Fit.__dataclass_fields__}
+
+
+def told(about: Mapping[str, Any], how: Fit, *, seed: int, precision: str) -> dict[str, Any]:
+    """Return what a checkpoint says of its training, as it is read back."""
+    kept: dict[str, Any] = _as_json({**about, "fit": plain_fit(how), "seed": seed, "precision": precision})
+    return kept
 
 
 def generator(device: str, *numbers: int) -> torch.Generator:
@@ -119,12 +128,12 @@ def is_done(out: Path, how: Fit) -> bool:
     return (out / LAST).is_file() and checkpoint.read(out / LAST).epoch >= how.epochs
 
 
-def _resume(path: Path, model: nn.Module, adam: torch.optim.Adam, told: Mapping[str, Any], run: Run) -> int:
+def _resume(path: Path, model: nn.Module, adam: torch.optim.Adam, wanted: Mapping[str, Any], run: Run) -> int:
     """Return how many epochs are done, with the network and the optimiser as they were after the last of them."""
     if not path.exists():
         return 0
     kept = checkpoint.read(path, device=run.device)
-    checkpoint.check_same(path, kept.about, {name: _as_json(value) for name, value in told.items()})
+    checkpoint.check_same(path, kept.about, wanted)
     checkpoint.load_weights(model, kept.weights, source=path)
     adam.load_state_dict(dict(kept.optimizer))
     if distributed.leads():
@@ -210,6 +219,4 @@ def _shorten(path: Path, epochs: int) -> None:
 
 def _as_json(value: Any) -> Any:
     """Return a value as it comes back from JSON, so that it can be compared with what a checkpoint holds."""
-    import json
-
     return json.loads(json.dumps(value))

@@ -6,13 +6,27 @@ import io
 import sys
 import traceback
 
-from ich_bench.cli import board, calibration, console, data, drawn, machine, mend, report, score, serve, submit
+from ich_bench.cli import (
+    baselines,
+    board,
+    calibration,
+    console,
+    data,
+    drawn,
+    machine,
+    mend,
+    report,
+    score,
+    serve,
+    submit,
+)
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.phantom import watch
 
 __all__ = [
     "app",
+    "baselines",
     "board",
     "calibration",
     "data",
