@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -358,6 +359,16 @@ def test_the_limits_are_those_that_the_deployment_page_names() -> None:
         f"{limits.MOST_WAITING} wait",
     ):  # fmt: skip
         assert said in page.replace("\n", " ")
+
+
+def test_every_setting_is_explained_with_its_value() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
+    settings = tomllib.loads((Path(ich_bench_app.__file__).parent / ".streamlit" / "config.toml").read_text("utf-8"))
+    for section in ("server", "browser", "client", "runner"):
+        for name, value in settings[section].items():
+            said = str(value).lower() if isinstance(value, bool) else value
+            assert f"| `{section}.{name}` | {said} |" in page
+    assert all(f"`theme.{ground}`" in page for ground in settings["theme"])
 
 
 class Left(BaseException):

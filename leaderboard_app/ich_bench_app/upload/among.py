@@ -45,13 +45,13 @@ def neighbours(board: Board, run: ScoredRun, *, cohort: str, metric: str) -> tup
     own = run.mean(cohort, metric)
     if own is None or math.isnan(own):
         return ()
-    ordered = sorted(_measured(board, cohort, metric), key=lambda one: (-one.mean, one.row.slug if one.row else ""))
+    ordered = sorted(_rows(board, cohort, metric), key=lambda one: (-one.mean, one.row.slug if one.row else ""))
     place = sum(one.mean >= own for one in ordered)
     upload = Neighbour(row=None, mean=own, rank=wording.BLANK)
     return (*ordered[max(0, place - _EACH_SIDE) : place], upload, *ordered[place : place + _EACH_SIDE])
 
 
-def _measured(board: Board, cohort: str, metric: str) -> Iterator[Neighbour]:
+def _rows(board: Board, cohort: str, metric: str) -> Iterator[Neighbour]:
     for row in board.rows:
         standing = row.standing(cohort, metric)
         if standing is not None and not math.isnan(standing.stat.mean):

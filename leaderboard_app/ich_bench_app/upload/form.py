@@ -33,7 +33,6 @@ class Result:
     came: Outcome
     dataset: str
     name: str
-    seconds: float
 
 
 def page_body() -> None:
@@ -77,14 +76,11 @@ def _score(uploaded: UploadedFile, offer: Offer) -> None:
     """Score an upload, with its progress on the page; whatever happens, the uploader is empty afterwards."""
     st.session_state.pop(_RESULT, None)
     st.session_state[_NUMBER] += 1  # before the work, in which a visitor may end this run of the page
-    began = time.monotonic()
     try:
         came = _came(uploaded, offer)
     finally:  # also when the visitor stops it or leaves
         _forget(uploaded)
-    st.session_state[_RESULT] = Result(
-        came=came, dataset=offer.dataset, name=uploaded.name, seconds=time.monotonic() - began
-    )
+    st.session_state[_RESULT] = Result(came=came, dataset=offer.dataset, name=uploaded.name)
     st.rerun()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +42,6 @@ def offers() -> tuple[Offer, ...]:
         return ()
     wanted = [one for one in scored_datasets() if one.startswith(DRAWN) or one in (allowed or ())]
     return tuple(sorted((_offer(one) for one in wanted), key=lambda offer: (not offer.ready, offer.dataset != QUICK)))
-
-
-def unknown(allowed: Sequence[str] | None) -> tuple[str, ...]:
-    """Return what the host allows although there is no such dataset with masks."""
-    return tuple(one for one in allowed or () if one not in scored_datasets())
 
 
 def _offer(dataset: str) -> Offer:
