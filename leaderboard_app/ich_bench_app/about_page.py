@@ -16,8 +16,7 @@ from ich_bench.submissions.cite import cite
 from ich_bench.submissions.history import Change, Log
 from ich_bench_app import claims_data, data, frame, pickers
 from ich_bench_app.method_card import log_of
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 LIBRARIES = (
     "streamlit",

@@ -15,8 +15,7 @@ from ich_bench.board.model import Board, Row
 from ich_bench.board.printed import BADGE, printed
 from ich_bench.submissions.model import ReportedRow
 from ich_bench_app import board_table, look
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 NO_BASELINE = "none"
 _WHOLE = 25  # rows that are shown without scrolling in the table

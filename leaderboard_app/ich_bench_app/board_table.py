@@ -16,8 +16,7 @@ from ich_bench.board.model import Board, Row
 from ich_bench.board.sections import say_name
 from ich_bench.board.words import shared_warnings
 from ich_bench_app import look
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 LISTS = ("badges", "labels")  # columns that hold several short texts
 _ALWAYS = ("rank", "method")

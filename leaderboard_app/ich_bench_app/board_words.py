@@ -11,7 +11,7 @@ from ich_bench.submissions.model import ReportedRow
 from ich_bench_app import board_filters, board_table, controls, data, methods, pickers
 from ich_bench_app.board_filters import KINDS, Filter
 from ich_bench_app.board_rows import NO_BASELINE
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of
 
 
 def baseline(board: Board) -> str:

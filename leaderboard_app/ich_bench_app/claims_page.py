@@ -14,8 +14,7 @@ from ich_bench.board import wording as say
 from ich_bench.submissions.claims import VERDICTS, Claim, PartResult, Result
 from ich_bench.submissions.claims_show import show_claims
 from ich_bench_app import controls, frame, look, pickers
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 MARKS = {
     "replicated": "✔ replicated",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -21,18 +21,20 @@ def bound(key: str) -> str:
     return key
 
 
-def choose(label: str, options: Sequence[str], *, key: str, default: str | None = None, help: str | None = None,
-           show: Callable[[str], str] = str) -> str:  # fmt: skip
+def choose(
+    label: str, options: Sequence[str], *, key: str, default: str | None = None, help: str | None = None
+) -> str:
     """Return one of the options, chosen in a select box; `key` is its name in the address, the option its value.
 
-    An address with another value falls back to the default. `show` writes an option for the eye and must be one-to-one.
+    An address with another value falls back to the default. Options are shown as they stand in the address: Streamlit
+    writes there what is shown.
     """
     held = st.session_state.get(key)
     if held is not None and held not in options:  # another board lacks what the last one had
         del st.session_state[key]
     index = options.index(default) if default in options else 0
     bound(key)
-    return str(st.selectbox(label, options, index=index, key=key, help=help, format_func=show, bind="query-params"))
+    return str(st.selectbox(label, options, index=index, key=key, help=help, bind="query-params"))
 
 
 def dataset() -> str:

@@ -21,8 +21,8 @@ KIND: Mapping[str, str] = {
     "reported": "❝ reported",
 }
 KIND_HELP = (
-    "● measured: masks scored by this benchmark. ◇ calibration and △ noise ceiling: rows that show where bottom and top "
-    "are; never ranked. ❝ reported: a number as a paper prints it, under its own protocol; never ranked or tested."
+    "● measured: masks scored by this benchmark. ◇ calibration and △ noise ceiling: rows that show where bottom and "
+    "top are; never ranked. ❝ reported: a number as a paper prints it, under its own protocol; never ranked or tested."
 )
 _SHAPES = {"s": "square", "P": "cross", "^": "triangle-up", "o": "circle", "D": "diamond", "v": "triangle-down",
            "h": "triangle-right"}  # fmt: skip

@@ -15,8 +15,7 @@ from ich_bench.submissions.model import Submission
 from ich_bench.submissions.said import NOT_SAID, further, said
 from ich_bench.submissions.terms import LEVELS
 from ich_bench_app import data, frame
-from ich_bench_app.text import plain, safe_url
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain, safe_url
 
 _LINKS = {"paper": ":material/article:", "code": ":material/code:", "predictions_url": ":material/folder_zip:"}
 _COST = ("hardware", "training_hours", "inference_seconds_per_volume")

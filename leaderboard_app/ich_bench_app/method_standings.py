@@ -14,8 +14,7 @@ from ich_bench.errors import IchBenchError
 from ich_bench.submissions.model import Submission
 from ich_bench.submissions.said import Beside, beside
 from ich_bench_app import data, frame, pickers
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 
 def boards(one: Submission) -> Iterator[tuple[Board, Row]]:

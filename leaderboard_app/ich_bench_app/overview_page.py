@@ -13,8 +13,7 @@ from ich_bench.board.model import PRIMARY
 from ich_bench.board.show import show_overview
 from ich_bench.errors import IchBenchError
 from ich_bench_app import data
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 
 def overview() -> Overview:

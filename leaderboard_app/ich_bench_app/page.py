@@ -41,8 +41,10 @@ def is_empty(board: Board) -> bool:
         "ich-bench submit ich-bench-out/my-predictions --name my-method",
         language="bash",
     )
-    st.markdown("Nothing at hand? The drawn example needs no download: it draws 12 heads, scores three methods, and the "
-                "app shows them.")  # fmt: skip
+    st.markdown(
+        "Nothing at hand? The drawn example needs no download: it draws 12 heads, scores three methods, and the app "
+        "shows them."
+    )
     st.code("ich-bench demo\nich-bench app --with ich-bench-demo", language="bash")
     return True
 
@@ -53,7 +55,8 @@ def end(board: Board | None = None) -> None:
     if board is not None:
         st.caption(
             f"{board.dataset} · {board.scheme} · profile {board.profile} · suite {board.suite} · folds "
-            f"`{board.fold_sha256[:12]}` · references `{board.dataset_sha256[:12] or '–'}` · {board.draws:,} sign vectors"
+            f"`{board.fold_sha256[:12]}` · references `{board.dataset_sha256[:12] or '–'}` · "
+            f"{board.draws:,} sign vectors"
         )
     with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
         st.caption("Every choice on this page is in the address, the defaults too.")

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from ich_bench.escape import markdown, printable
 
 __all__ = ["markdown_of", "plain", "safe_url"]
+_JOINER = "&#8288;"  # a word joiner: no width, no line break; Markdown links only an address that is unbroken
+_SCHEME = re.compile(r"(?i)((?:https?|ftp|xmpp|mailto)\\?:)")
+_WWW = re.compile(r"(?i)(www)(?=\\?\.)")
 _MORE = re.compile(r"(?<![\\])([:()\^=])")  # Streamlit's own markup: `:red[…]`, `:material/…:`, a bare https://
 
 
@@ -17,8 +20,13 @@ def plain(text: str) -> str:
 
 
 def markdown_of(text: str) -> str:
-    """Return text for `st.markdown`, labels and captions that is shown letter by letter, its colons too."""
-    return _MORE.sub(r"\\\1", markdown(text)).replace("@", "&#64;")
+    """Return text for `st.markdown`, labels, captions and `st.metric`, letter by letter and without a single link.
+
+    Escaped or not, Markdown makes links of `https://…`, `www.…` and `name@host` after all escapes are read; so each is
+    broken by a letter that is not seen.
+    """
+    made = _MORE.sub(r"\\\1", markdown(text))
+    return _WWW.sub(rf"\1{_JOINER}", _SCHEME.sub(rf"\1{_JOINER}", made)).replace("@", f"&#64;{_JOINER}")
 
 
 def safe_url(text: str) -> str | None:

@@ -11,8 +11,7 @@ import streamlit as st
 from ich_bench.board import wording as say
 from ich_bench.submissions.validity import LEAST, Validity
 from ich_bench_app import claims_data, controls, data, frame, look
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 
 METRICS = ("dice", "nsd_2mm", "precision", "recall")
 

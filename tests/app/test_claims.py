@@ -18,7 +18,7 @@ from ich_bench.cli.app import app
 from ich_bench.submissions.claims import VERDICTS
 from ich_bench_app import claims_data, claims_page, data, validity_card
 from ich_bench_app.started import VARIABLE
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of
 from submitted import manifest
 
 Open = Callable[..., AppTest]

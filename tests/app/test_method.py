@@ -20,8 +20,7 @@ from ich_bench.board.model import PRIMARY
 from ich_bench.submissions.schema import KEYS
 from ich_bench_app import data, method_card, method_standings, methods
 from ich_bench_app.started import VARIABLE
-from ich_bench_app.text import plain
-from ich_bench_app.unlinked import markdown_of
+from ich_bench_app.text import markdown_of, plain
 from submitted import manifest
 
 Open = Callable[..., AppTest]
