@@ -43,7 +43,9 @@ def _faulty(came: Faulty, *, dataset: str, called: str) -> None:
     count = len(came.problems)
     head = f"{count}{'+' * (count == MOST_PROBLEMS)} problem{'s' * (count != 1)} in {called}"
     if came.refused:
-        st.error(f"**{head}:** the archive is refused as a whole, and nothing of it was read.", icon=":material/block:")
+        st.error(
+            f"**{head}:** the archive is refused as a whole; none of its masks was scored.", icon=":material/block:"
+        )
     else:
         st.warning(
             f"**{head}** ({came.fine} of {came.files} files are fine). Nothing is scored until all are mended: a mean "
