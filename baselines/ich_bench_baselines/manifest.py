@@ -12,7 +12,7 @@ from typing import Any
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.submissions.schema import FILE, check
 from ich_bench.submissions.written import toml_value
-from ich_bench_baselines.job import Job, folder, submission_folder
+from ich_bench_baselines.job import Job, folder, submission_folder, tested
 from ich_bench_baselines.methods import known, method
 from ich_bench_baselines.parts import facts, seconds, trainings
 from ich_bench_baselines.predict import JOURNAL, read_journal
@@ -39,13 +39,15 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
         "kind": "method",
         "supervision": about.supervision,
         "labels_needed": list(about.labels),
-        "training_data": [job.trained_dataset],
+        "training_data": [job.train_on]
+        if job.elsewhere
+        else _there(submission_folder(job) / "predictions", job.dataset),
         "external_data": pool,
         "checkpoint_selection": "last",
         "postprocessing_chosen_on": "none",
         "test_data_seen": "no",
         "contamination": "Every batch is held against the ids of the test cases and patients before it is trained on.",
-        "seeds": sorted({one.seed for one in jobs}),
+        "seeds": sorted({one.seed for one in jobs} | _seeds_there(job)),
         **_measured(trained),
     }
     found |= getattr(method(job.method), "said", lambda job: {})(job)
@@ -74,6 +76,18 @@ def write_manifest(trained: Mapping[Job, Path]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _there(predictions: Path, dataset: str) -> list[str]:
+    """Return the datasets on whose folds this method was trained into this OUT, this one among them."""
+    there = {path.name for path in predictions.iterdir() if path.is_dir()} if predictions.is_dir() else set()
+    return sorted({dataset, *there})
+
+
+def _seeds_there(job: Job) -> set[int]:
+    """Return the seeds of which masks of this dataset are there, from earlier runs too: all of them are scored."""
+    home = submission_folder(job) / "predictions" / job.dataset / tested(job).name
+    return {int(path.name.removeprefix("seed_")) for path in home.glob("**/seed_*") if path.name[5:].isdecimal()}
 
 
 def _version(job: Job) -> str:

@@ -17,12 +17,14 @@ from typing import Any
 from ich_bench.datasets import load_dataset, reader
 from ich_bench.errors import IchBenchError
 from ich_bench.phantom.library import HEADS, default_folder
+from ich_bench_baselines import pretrain
 from ich_bench_baselines.experiment import jobs_of
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, tested, training_cases
 from ich_bench_baselines.methods import method
 from ich_bench_baselines.parts import facts
 from ich_bench_baselines.pixels import Window
+from ich_bench_baselines.pretext_tasks import Task
 from ich_bench_baselines.segment import stream_of
 from ich_bench_baselines.slice_cases import plan
 from ich_bench_baselines.slices import SliceSet, is_whole, open_slices
@@ -32,7 +34,7 @@ from ich_bench_baselines.train import LOG
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One training of a run and the heads it predicts."""
+    """One training of a run and the heads it predicts; of a pretext, no cases: slices of a pool, at least about."""
 
     job: Job
     part: str  # which of the method's networks, "" where it has one
@@ -54,8 +56,12 @@ def planned(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int
 
     UsageError where the run would be refused.
     """
-    found, kept = [], {}
-    for one in jobs_of(job, folds=folds, seeds=seeds):
+    found: list[Planned] = []
+    kept: dict[Any, SliceSet | None] = {}
+    jobs = jobs_of(job, folds=folds, seeds=seeds)
+    for first in {one.seed: one for one in reversed(jobs)}.values():
+        found += pretexts(first)
+    for one in jobs:
         scheme = tested(one)
         heads = len(scheme.rows) if one.elsewhere else len(scheme.test_cases(one.fold))
         for part, settings in networks(method(one.method).settings(one)):
@@ -78,6 +84,26 @@ def planned(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int
                 )
             )
     return tuple(found)
+
+
+def pretexts(job: Job) -> Iterator[Planned]:
+    """Yield the pretexts that a method's folds of one seed share, in their order; none for most methods."""
+    tasks = [one for one in vars(method(job.method)).values() if isinstance(one, Task)]
+    for task in tasks:
+        settings = task.settings(job)
+        own = {task.id: settings, **({} if task.after is None else {task.after.id: settings.first})}
+        for one in pretrain.planned(job, task):
+            training = own[one.task].training
+            yield Planned(
+                job=job,
+                part=f"pretext {one.task}",
+                train_cases=0,
+                test_cases=0,
+                epochs=one.epochs,
+                batch=training.batch_size,
+                slices=one.slices,
+                hours=None,
+            )
 
 
 def networks(settings: Any, name: str = "") -> Iterator[tuple[str, Supervised]]:

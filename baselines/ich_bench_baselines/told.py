@@ -64,9 +64,9 @@ def plan_text(job: Job, plan: Sequence[Planned]) -> str:
     """Return what a run would do, one line a training, and the sums."""
     rows = tuple(
         (
-            f"seed {one.job.seed} fold {one.job.fold}{f' {one.part}' if one.part else ''}",
-            str(one.train_cases),
-            str(one.test_cases),
+            _training(one),
+            str(one.train_cases or ""),
+            str(one.test_cases or ""),
             _count(one.slices),
             str(one.epochs),
             _count(one.steps),
@@ -100,6 +100,12 @@ def experiment_text(done: Experiment) -> str:
         return as_text("", [Block(rows=facts)])
     shown = render(summarise(done.scores.scores))
     return f"{shown}\nscores      {done.scores.path}\nmanifest    {done.manifest}\nsubmit      {done.submit_command}\n"
+
+
+def _training(one: Planned) -> str:
+    """Return which training this is: pretexts are shared by all folds, a model trained elsewhere has none."""
+    shared = one.job.elsewhere or one.part.startswith("pretext")
+    return " ".join([f"seed {one.job.seed}", *([] if shared else [f"fold {one.job.fold}"]), one.part]).strip()
 
 
 def _line(about: About) -> Iterator[tuple[str, str]]:
