@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ich_bench_app import data, page
+from ich_bench_app import data, login, page
 from ich_bench_app.views import GROUPS
 
 st.set_page_config(
@@ -18,6 +18,7 @@ st.set_page_config(
         "Not for clinical use."
     },
 )
+login.required()
 st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 3.5rem; }</style>")  # half of Streamlit's blank head
 st.session_state["_bound"] = set()  # the keys of the choices on this page, in this run
 asked = st.navigation(

@@ -16,7 +16,7 @@ import ich_bench_app
 from ich_bench_app.started import VARIABLE, Started, as_text
 
 HERE = Path(__file__).parent
-APP = HERE / "app.py"
+APP = HERE / "server.py"
 CONFIG = HERE / ".streamlit" / "config.toml"
 _AS_FLAGS = ("server", "browser", "client", "runner")  # a theme has no flags; Streamlit reads it beside app.py
 

@@ -15,7 +15,10 @@ from app.states import BoardState  # noqa: E402
 from ich_bench_app.started import VARIABLE  # noqa: E402
 
 
-@pytest.fixture(scope="session", params=states.STATES)
+_STATES = [pytest.param(name, marks=pytest.mark.slow) if name == "many" else name for name in states.STATES]
+
+
+@pytest.fixture(scope="session", params=_STATES)
 def _state(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BoardState:
     return states.made(request.param, states.shared_home(tmp_path_factory.getbasetemp()))
 

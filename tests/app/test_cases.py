@@ -88,6 +88,7 @@ def pictures(at: AppTest) -> list[str]:
     return [one.alt for node in at.get("image") for one in node.proto.imgs]
 
 
+@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "make_heads", _no_disk)
     at = open_page("cases", dataset=board_state.dataset)
@@ -103,6 +104,7 @@ def test_the_page_stands_in_each_state(board_state: BoardState, monkeypatch: pyt
         assert at.selectbox(key="case").value == lines[0].case_id
 
 
+@pytest.mark.slow
 def test_a_large_board_shows_a_part_and_says_so(stand_on: Callable[[str], BoardState]) -> None:
     state = stand_on("many")
     at = open_page("cases", dataset=state.dataset)

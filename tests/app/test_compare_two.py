@@ -21,6 +21,7 @@ from ich_bench_app.started import VARIABLE
 Stand = Callable[[str], BoardState]
 
 
+@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("compare_two", dataset=board_state.dataset)
     board = data.board(board_state.dataset)
@@ -39,6 +40,7 @@ def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
         assert test.p == board.pairs["ich", "dice"].p[0, 1]
 
 
+@pytest.mark.slow
 def test_the_address_says_which_two(stand_on: Stand) -> None:
     state = stand_on("many")
     at = open_page("compare_two", dataset=state.dataset, first="method-007", second="method-003", cohort="all")

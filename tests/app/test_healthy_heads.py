@@ -14,6 +14,7 @@ from ich_bench_app import data, healthy_heads
 Stand = Callable[[str], BoardState]
 
 
+@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("healthy_heads", dataset=board_state.dataset)
     board = data.board(board_state.dataset)
@@ -28,6 +29,7 @@ def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     assert shown["clean rate"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_a_board_without_healthy_heads_points_to_those_with(stand_on: Stand) -> None:
     stand_on("many")
     at = open_page("healthy_heads", dataset="seg-cq500")

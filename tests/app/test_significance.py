@@ -16,6 +16,7 @@ from ich_bench_app import data, significance
 Open = Callable[..., AppTest]
 
 
+@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("significance", dataset=board_state.dataset)
     board = data.board(board_state.dataset)
@@ -35,6 +36,7 @@ def test_one_row_is_told_that_pairs_need_two(stand_on: Callable[[str], BoardStat
     assert "Pairs need two ranked methods; here is one." in [one.value for one in at.info]
 
 
+@pytest.mark.slow
 def test_a_metric_without_a_test_is_told_with_the_command_that_tests_it(
     stand_on: Callable[[str], BoardState],
 ) -> None:
@@ -47,6 +49,7 @@ def test_a_metric_without_a_test_is_told_with_the_command_that_tests_it(
     assert not at.info
 
 
+@pytest.mark.slow
 def test_of_two_hundred_methods_the_first_are_drawn_and_all_are_counted(
     stand_on: Callable[[str], BoardState],
 ) -> None:
@@ -59,6 +62,7 @@ def test_of_two_hundred_methods_the_first_are_drawn_and_all_are_counted(
     assert at.metric[0].delta == "of 19,900 pairs"
 
 
+@pytest.mark.slow
 def test_the_pairs_of_one_method_have_it_first(stand_on: Callable[[str], BoardState]) -> None:
     state = stand_on("many")
     at = open_page("significance", dataset=state.dataset, pairs_of="method-003")
