@@ -14,7 +14,6 @@ from app import states  # noqa: E402
 from app.states import BoardState  # noqa: E402
 from ich_bench_app.started import VARIABLE  # noqa: E402
 
-
 _STATES = [pytest.param(name, marks=pytest.mark.slow) if name == "many" else name for name in states.STATES]
 
 

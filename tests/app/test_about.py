@@ -27,7 +27,6 @@ Open = Callable[..., AppTest]
 StandOn = Callable[[str], BoardState]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_every_state(board_state: BoardState, open_page: Open) -> None:
     at = open_page("about")
     shown = _table(at, "rank 1, dice on ich").set_index("dataset")

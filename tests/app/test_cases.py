@@ -88,7 +88,6 @@ def pictures(at: AppTest) -> list[str]:
     return [one.alt for node in at.get("image") for one in node.proto.imgs]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "make_heads", _no_disk)
     at = open_page("cases", dataset=board_state.dataset)

@@ -21,7 +21,6 @@ from ich_bench_app.started import VARIABLE
 Stand = Callable[[str], BoardState]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("compare_two", dataset=board_state.dataset)
     board = data.board(board_state.dataset)

@@ -14,7 +14,6 @@ from ich_bench_app import data, healthy_heads
 Stand = Callable[[str], BoardState]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("healthy_heads", dataset=board_state.dataset)
     board = data.board(board_state.dataset)

@@ -22,7 +22,6 @@ Open = Callable[..., AppTest]
 StandOn = Callable[[str], BoardState]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_every_state(board_state: BoardState, open_page: Open) -> None:
     at = open_page("leaderboard", dataset=board_state.dataset)
     assert at.selectbox(key="dataset").value == board_state.dataset

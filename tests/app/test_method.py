@@ -27,7 +27,6 @@ Open = Callable[..., AppTest]
 StandOn = Callable[[str], BoardState]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_every_state(board_state: BoardState, open_page: Open) -> None:
     if not board_state.slugs:
         assert "No measured row yet" in open_page("method").info[0].value

@@ -16,7 +16,6 @@ from ich_bench_app import data, significance
 Open = Callable[..., AppTest]
 
 
-@pytest.mark.slow
 def test_the_page_stands_in_each_state(board_state: BoardState) -> None:
     at = open_page("significance", dataset=board_state.dataset)
     board = data.board(board_state.dataset)
