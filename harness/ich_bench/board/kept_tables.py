@@ -77,8 +77,8 @@ def write(board: Board, folder: Path, *, sources: Sequence[Submission], about: A
 
     Args:
         board: The board.
-        folder: Where `rows`, `standings`, `pairs`, `cases`, `strata`, `schemes`, `efficiency` and `changed` (.parquet)
-            go, `rows` with the header in its metadata.
+        folder: Where `rows`, `standings`, `pairs`, `cases`, `strata`, `schemes`, `efficiency`, `moved`, `changed`
+            (.parquet) go, `rows` with the header in its metadata.
         sources: The submissions that the rows are made of; a row keeps the number of its own.
         about: What else the header shall say, as plain values.
     """
