@@ -187,16 +187,15 @@ def picture(panels: Sequence[Panel], flags: Flags, job: Job) -> pictures.Picture
 
 def _draw(panels: Sequence[Panel], flags: Flags) -> Any:
     with style.drawing():
-        figure = style.new_figure(_CELL_IN * len(panels) + 0.4, (_CELL_IN + 0.13) * len(SHOWN) + 0.25)
+        figure = style.new_figure(_CELL_IN * len(panels) + 0.4, (_CELL_IN + 0.13) * len(SHOWN) + 0.55)
         cells = figure.subplots(len(SHOWN), len(panels), squeeze=False)
         size = 1.2 if len(flags) > 1000 else 4.0
         for column, panel in enumerate(panels):
             for row, name in enumerate(SHOWN):
                 cell, has = cells[row, column], flags[:, row]
-                for who, role in ((~has, "mean"), (has, "warn")):
-                    cell.scatter(
-                        *panel.places[who].T, s=size, c=style.colour(role), linewidths=0, alpha=0.7, rasterized=True
-                    )
+                shades = np.where(has, style.colour("warn"), style.colour("mean"))
+                order = np.argsort(has, kind="stable") if row else slice(None)  # a subtype's slices lie on top
+                cell.scatter(*panel.places[order].T, s=size, c=shades[order], linewidths=0, alpha=0.7, rasterized=True)
                 cell.set(xticks=[], yticks=[])
                 cell.set_box_aspect(1)
                 cell.set_xlabel(_number(panel.purities[row]), fontsize=style.SMALL_POINT, labelpad=1.5)
@@ -204,7 +203,26 @@ def _draw(panels: Sequence[Panel], flags: Flags) -> Any:
                     cell.set_title(f"{panel.letter}  {panel.title}", fontsize=style.POINT)
                 if column == 0:
                     cell.set_ylabel(name)
+        _legend(figure)
         return figure
+
+
+def _legend(figure: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    says = {"warn": "the slice shows it", "mean": "it does not"}
+    figure.legend(
+        handles=[
+            Line2D([], [], marker="o", linestyle="", markersize=4, color=style.colour(role), label=text)
+            for role, text in says.items()
+        ],
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=style.SMALL_POINT,
+        title=f"below each: share of the {NEIGHBOURS} nearest neighbours in all dimensions that are alike",
+        title_fontsize=style.SMALL_POINT,
+    )
 
 
 def _number(one: Purity) -> str:
