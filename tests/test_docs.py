@@ -18,7 +18,7 @@ PAGES = sorted(
     for page in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"))
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
-NOT_THERE_YET = {"rescore", "app"}
+NOT_THERE_YET = {"rescore"}
 
 
 def name_of(page: Path) -> str:
