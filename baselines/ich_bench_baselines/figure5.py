@@ -22,6 +22,7 @@ from torch import nn
 
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.report import pictures, style
+from ich_bench.tables.layout import Block, as_text
 from ich_bench_baselines import checkpoint
 from ich_bench_baselines.heads import pooled
 from ich_bench_baselines.job import Job
@@ -117,6 +118,20 @@ def figure5(
     tables = (_coordinates(folder, ids, flags, panels), _purity(folder, panels))
     files = pictures.save(picture(panels, flags, job), folder)
     return Figure5(panels=tuple(panels), slice_ids=ids, flags=flags, files=(*files, *tables))
+
+
+def table(drawn: Figure5) -> str:
+    """Return the purities as text: a line a pretext, a column a label."""
+    rows = tuple(
+        (f"{one.letter} {one.title}", *(f"{each.purity:.2f}" if each.slices else "–" for each in one.purities))
+        for one in drawn.panels
+    )
+    chance = tuple(f"{each.chance:.2f}" if each.slices else "–" for each in drawn.panels[0].purities)
+    heading = f"Share of the {NEIGHBOURS} nearest neighbours that are alike, of {len(drawn.flags)} held-out slices."
+    files = tuple((path.name, str(path)) for path in drawn.files)
+    return as_text(
+        heading, [Block(header=("pretext", *SHOWN), rows=(*rows, ("by chance", *chance))), Block(rows=files)]
+    )
 
 
 def held_out(job: Job, count: int) -> tuple[SliceSet, Stream]:

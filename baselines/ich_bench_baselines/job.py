@@ -44,7 +44,8 @@ class Job:
     epochs, `smoke` minutes on a CPU, `phantom` ours, long enough to tell methods apart. `batch`, `epochs`, `width`
     (channels after the first block) and `side` (pixels) stand instead of the settings'. `data`: the folder of the
     dataset that is predicted, `train_data` of the one trained on where it is another. `pool`: `phantom-pool:N` or
-    `rsna`. `train_on`: train on all cases of this other dataset. `progress` is told (steps done, steps in all).
+    `rsna`. `aligned`: local-contrastive compares the same piece of the head in both views. `train_on`: train on all
+    cases of this other dataset. `progress` is told (steps done, steps in all).
     """
 
     method: str
@@ -66,6 +67,7 @@ class Job:
     data: Path | None = None
     train_data: Path | None = None
     pool: str | None = None
+    aligned: bool = False
     train_on: str | None = None
     jobs: int = 1
     progress: Progress = field(default=_silent, compare=False, repr=False)
@@ -143,6 +145,8 @@ def check(job: Job) -> None:
     for count, option in ((job.batch, "batch"), (job.epochs, "epochs"), (job.width, "width"), (job.side, "side")):
         if count is not None and count < 1:
             raise UsageError(f"--{option} {count}: expected a whole number from 1.")
+    if job.aligned and job.method != "local-contrastive":
+        raise UsageError(f"--aligned goes with local-contrastive alone: leave it away for {printable(job.method)}.")
     if job.seed < 0:
         raise UsageError(f"--seed {job.seed}: seeds are whole numbers from 0.")
     if job.width is not None and job.width % 2:

@@ -92,7 +92,8 @@ def _seeds_there(job: Job) -> set[int]:
 
 def _version(job: Job) -> str:
     words = f"{job.schedule} schedule, values of the {job.variant}"
-    given = {"epochs": job.epochs, "batch": job.batch, "width": job.width, "side": job.side, "pool": job.pool}
+    given = {"epochs": job.epochs, "batch": job.batch, "width": job.width, "side": job.side, "pool": job.pool,
+             "aligned": "regions" if job.aligned else None}  # fmt: skip
     return ", ".join([words, *(f"{name} {value}" for name, value in given.items() if value is not None)])
 
 

@@ -251,4 +251,5 @@ def local_settings(job: Job) -> LocalContrast:
     others.
     """
     before = GlobalContrast if job.variant == "paper" else GlobalBeforeLocal
-    return replace(settings_of(LocalContrast, job), first=settings_of(before, job))
+    found = replace(settings_of(LocalContrast, job), first=settings_of(before, job))
+    return replace(found, regions=replace(found.regions, aligned=job.aligned))

@@ -85,7 +85,7 @@ def planned(job: Job, task: Task) -> tuple[Planned, ...]:
 def plan_of(job: Job, slices: PoolSlices) -> Plan:
     """Return the plan of the job's pool; UsageError where the job names none, or none that there is."""
     if job.pool is None:
-        raise UsageError(f"{job.method} learns from a pool before it sees a drawn mask: name one with --pool. {KINDS}.")
+        raise UsageError(f"a pretext learns from a pool of slices: name one with --pool. {KINDS}.")
     kind, _, rest = job.pool.partition(":")
     window = Window(low_hu=slices.window_hu[0], high_hu=slices.window_hu[1])
     if kind == "rsna":

@@ -104,6 +104,7 @@ def test_a_panel_of_training_slices_is_refused(pool: Any, tmp_path: Path) -> Non
         figure5.features(BINARY.network(BINARY.settings(job)).encoder, pool, wrong)
 
 
+@pytest.mark.slow
 def test_five_pretexts_become_a_picture_and_two_tables(
     pool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +135,10 @@ def test_five_pretexts_become_a_picture_and_two_tables(
         assert [(row["panel"], row["label"]) for row in csv.DictReader(lines)][:3] == [
             ("A", "ICH"), ("A", "EDH"), ("A", "IPH"),
         ]  # fmt: skip
+    told = figure5.table(drawn)
+    assert max(map(len, told.splitlines()[:10])) <= 80
+    assert told.splitlines()[0] == "Share of the 15 nearest neighbours that are alike, of 24 held-out slices."
+    assert "by chance" in told
     # a second time nothing is trained and the numbers are the same
     monkeypatch.setattr(train, "_step", lambda *_: pytest.fail("a step was taken"))
     again = figure5.figure5(job, out=tmp_path / "again")
@@ -146,3 +151,14 @@ def test_too_few_slices_are_refused(pool: Any, tmp_path: Path) -> None:
         figure5.figure5(tiny_job(tmp_path), count=19)
     with pytest.raises(IchBenchError, match="only 12 slices of the pool are held out"):
         figure5.held_out(tiny_job(tmp_path), 100)
+
+
+def test_the_command_names_what_the_pool_is_missing(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from ich_bench.cli import app
+
+    told = CliRunner().invoke(app, ["baselines", "figure5", "--out", str(tmp_path), "--device", "cpu"])
+    assert isinstance(told.exception, UsageError)
+    assert "name one with --pool" in str(told.exception)
+    assert not list(tmp_path.iterdir())

@@ -243,6 +243,23 @@ def test_the_local_contrasts_first_stage_is_the_global_contrast_itself_and_the_c
     assert code.augmentation.brightness == (0.0, 0.0)
 
 
+def test_aligned_regions_are_asked_for_by_the_job_and_show_the_same_piece_of_the_head(pool: Any) -> None:
+    # a network that gives back the slice, of random texture: brought together, the twins agree but for the
+    # interpolation; apart, they are other pieces of the texture
+    plain, aligned = settings_of(LOCAL, method="local-contrastive"), settings_of(LOCAL, aligned=True)
+    assert (plain.regions.aligned, aligned.regions.aligned) == (False, True)
+    assert plain.regions == replace(aligned.regions, aligned=False)
+    rows = np.arange(4)
+    own = torch.Generator().manual_seed(3)
+    batch = replace(batch_of(pool, rows), images=(torch.rand(4, 1, 32, 32, generator=own) * 255).to(torch.uint8))
+    losses = []
+    for settings in (plain, aligned):
+        still = replace(settings, augmentation=Augmentation(translate=0.1, rotate_deg=20.0))
+        step = LOCAL.step(still, stream_of(pool, rows))
+        losses.append(float(step(lambda views: views - views.mean(), batch, generator("cpu", 5))))
+    assert losses[1] < 0.6 * losses[0]
+
+
 def test_smoke_keeps_the_papers_network_and_makes_the_rest_small() -> None:
     found = settings_of(LOCAL, schedule="smoke", width=None, side=None, epochs=None, batch=None)
     assert found.unet.top == 32

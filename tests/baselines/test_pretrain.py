@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 from ich_bench.errors import InputError, UsageError  # noqa: E402
 from ich_bench_baselines import checkpoint, pretrain, train  # noqa: E402
+from ich_bench_baselines.job import check  # noqa: E402
 from ich_bench_baselines.methods import METHODS, method  # noqa: E402
 from ich_bench_baselines.parts import facts, trainings  # noqa: E402
 from ich_bench_baselines.pools import parts  # noqa: E402
@@ -306,3 +307,20 @@ def test_a_pool_that_is_none_is_refused_with_those_that_are(tmp_path: Path, pool
         pretrain.pretext(tiny_job(tmp_path, pool=pool_name), BINARY)
     assert "phantom-pool:N" in str(told.value)
     assert "rsna" in str(told.value)
+
+
+@pytest.mark.parametrize(("pool_name", "source"), [("rsna", None), ("rsna:/somewhere/rsna.zip", "/somewhere/rsna.zip")])
+def test_rsna_is_read_as_a_balanced_pool_from_where_the_job_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool_name: str, source: str | None
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(pretrain, "dicom_pool", lambda source, **more: asked.update(source=source, **more))
+    pretrain.plan_of(tiny_job(tmp_path, pool=pool_name), BINARY.settings(tiny_job(tmp_path)).slices)
+    assert (asked["source"], asked["seed"], asked["side"]) == (source, 42, 32)
+    assert asked["window"].ends_hu == [-50.0, 150.0]
+
+
+def test_aligned_goes_with_the_local_contrast_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="local-contrastive alone"):
+        check(tiny_job(tmp_path, aligned=True))
+    check(tiny_job(tmp_path, method="local-contrastive", aligned=True))

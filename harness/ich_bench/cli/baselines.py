@@ -1,19 +1,16 @@
-"""The verbs that train the papers' methods: baselines list, show, train, predict, run."""
+"""The verbs that train the papers' methods: baselines list, show, train, predict, run, figure5."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ich_bench.cli import console
 from ich_bench.cli.app import AsJson, Data, Jobs, SchemeOpt, app, fold_numbers
 from ich_bench.errors import IchBenchError, UsageError
-
-if TYPE_CHECKING:
-    from ich_bench_baselines.job import Job
 
 baselines = typer.Typer(
     name="baselines",
@@ -34,6 +31,7 @@ Variant = Annotated[str, typer.Option("--variant", help="paper, or code: the aut
 TrainOn = Annotated[str | None, typer.Option("--train-on", help="Train on all cases of this other dataset.")]
 TrainData = Annotated[Path | None, typer.Option("--train-data", help="The folder of the --train-on dataset.")]
 PoolName = Annotated[str | None, typer.Option("--pool", help="For pretexts: phantom-pool:N or rsna.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="local-contrastive: compare the same piece of the head.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16; by default bf16 on a GPU.")]
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the network (torch.compile).")]
@@ -74,9 +72,10 @@ def show(method_id: MethodId, variant: Variant = "paper", schedule: Schedule = "
 def train(method_id: MethodId, dataset: DatasetName, fold: Annotated[int, typer.Option("--fold")] = 0,
           seed: Annotated[int, typer.Option("--seed")] = 0, out: OutDir = OUT, data: Data = None,
           scheme: SchemeOpt = None, budget: Budget = None, schedule: Schedule = "paper", variant: Variant = "paper",
-          train_on: TrainOn = None, train_data: TrainData = None, pool: PoolName = None, device: Device = "auto",
-          precision: Precision = None, compiled: Compiled = False, batch: Batch = None, epochs: Epochs = None,
-          width: Width = None, side: Side = None, jobs: Jobs = 0) -> None:  # fmt: skip
+          train_on: TrainOn = None, train_data: TrainData = None, pool: PoolName = None,
+          aligned: Aligned = False, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
+          batch: Batch = None, epochs: Epochs = None, width: Width = None, side: Side = None,
+          jobs: Jobs = 0) -> None:  # fmt: skip
     """Train one fold; print the checkpoint's path. Interrupted, the same command continues."""
     _need("ich_bench_baselines", "torch")
     from dataclasses import replace
@@ -84,9 +83,9 @@ def train(method_id: MethodId, dataset: DatasetName, fold: Annotated[int, typer.
     from ich_bench_baselines.methods import method
 
     job = _job(method_id, dataset, out, scheme=scheme, fold=fold, seed=seed, data=data, budget=budget,
-               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, device=device,
-               precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width, side=side,
-               jobs=jobs)  # fmt: skip
+               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, aligned=aligned,
+               device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
+               side=side, jobs=jobs)  # fmt: skip
     with console.progress(f"training {method_id}, fold {fold}") as tick:
         path = method(method_id).train(replace(job, progress=tick))
     console.data(str(path))
@@ -124,8 +123,8 @@ def predict(
 def run(method_id: MethodId, dataset: DatasetName, fold: Folds = None, seed: Seeds = "0", out: OutDir = OUT,
         data: Data = None, scheme: SchemeOpt = None, budget: Budget = None, schedule: Schedule = "paper",
         variant: Variant = "paper", train_on: TrainOn = None, train_data: TrainData = None, pool: PoolName = None,
-        device: Device = "auto", precision: Precision = None, compiled: Compiled = False, batch: Batch = None,
-        epochs: Epochs = None, width: Width = None, side: Side = None, jobs: Jobs = 0,
+        aligned: Aligned = False, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
+        batch: Batch = None, epochs: Epochs = None, width: Width = None, side: Side = None, jobs: Jobs = 0,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
         ) -> None:  # fmt: skip
     """Train, predict and score a method on every fold of a dataset, and write its submission.toml.
@@ -135,9 +134,9 @@ def run(method_id: MethodId, dataset: DatasetName, fold: Folds = None, seed: See
     _need("ich_bench_baselines", "torch")
     seeds = _seeds(seed)
     job = _job(method_id, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
-               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, device=device,
-               precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width, side=side,
-               jobs=jobs)  # fmt: skip
+               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, aligned=aligned,
+               device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
+               side=side, jobs=jobs)  # fmt: skip
     folds = fold_numbers(fold)
     if dry_run:
         from ich_bench_baselines.planned import planned
@@ -151,7 +150,42 @@ def run(method_id: MethodId, dataset: DatasetName, fold: Folds = None, seed: See
     console.data(experiment_text(done))
 
 
-def _run(job: Job, folds: tuple[int, ...] | None, seeds: tuple[int, ...]) -> Any:
+@baselines.command()
+def figure5(
+    pool: PoolName = None,
+    out: OutDir = OUT,
+    count: Annotated[int, typer.Option("--slices", help="How many held-out slices, half with ICH.")] = 5000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the pretexts.")] = 0,
+    schedule: Schedule = "paper",
+    variant: Variant = "paper",
+    device: Device = "auto",
+    precision: Precision = None,
+    compiled: Compiled = False,
+    batch: Batch = None,
+    epochs: Epochs = None,
+    width: Width = None,
+    side: Side = None,
+    jobs: Jobs = 0,
+) -> None:
+    """Draw what five pretexts learned (Spahr 2023, Figure 5): t-SNE and k-NN purity of slices held out of all.
+
+    A pretext that is not there yet is trained. Files go to OUT/figure5.
+    """
+    _need("ich_bench_baselines", "torch", "sklearn", "matplotlib")
+    from dataclasses import replace
+
+    from ich_bench_baselines.figure5 import figure5 as draw
+    from ich_bench_baselines.figure5 import table
+
+    job = _job("multilabel-ce", "hssayeni", out, seed=seed, schedule=schedule, variant=variant, pool=pool,
+               device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
+               side=side, jobs=jobs)  # fmt: skip
+    with console.progress("figure 5") as tick:
+        drawn = draw(replace(job, progress=tick), count=count, stage=console.talk)
+    console.data(table(drawn))
+
+
+def _run(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...]) -> Any:
     """Run with a bar for each stage: the stage's name is told when it begins, its steps while it lasts."""
     from dataclasses import replace
 
@@ -162,7 +196,7 @@ def _run(job: Job, folds: tuple[int, ...] | None, seeds: tuple[int, ...]) -> Any
 
 
 def _job(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, device: str = "cpu",
-         precision: str | None = None, jobs: int = 1, check: bool = True, **more: Any) -> Job:  # fmt: skip
+         precision: str | None = None, jobs: int = 1, check: bool = True, **more: Any) -> Any:  # fmt: skip
     """Return the checked job that the options ask for."""
     from ich_bench.folds import load_scheme
     from ich_bench_baselines.job import Job
