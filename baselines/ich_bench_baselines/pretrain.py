@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -193,13 +193,20 @@ def _begun(network: nn.Module, task: Task, path: Path) -> Start:
 
 @contextmanager
 def _alone(out: Path, job: Job) -> Iterator[None]:
-    """Wait until no other process on this machine, or on the same disk, trains here: folds share their pretexts."""
+    """Wait until no other process on the same disk trains here: folds share their pretexts.
+
+    Of several processes that share one training the first waits for all.
+    """
+    with _lock(out, job) if distributed.leads() else nullcontext():
+        distributed.wait()
+        yield
+
+
+@contextmanager
+def _lock(out: Path, job: Job) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
-        return
-    if distributed.is_group() and not distributed.leads():
         yield
         return
     try:

@@ -297,6 +297,34 @@ def test_two_processes_do_not_train_one_pretext_at_once(
     assert any("waiting" in line for line in told)
 
 
+GROUP = """
+import sys
+from pathlib import Path
+import pytest, torch
+torch.set_num_threads(1)
+from ich_bench_baselines import distributed, pretrain
+from ich_bench_baselines.pretext_tasks import LOCAL
+from tiny_pool import tiny_job, use
+distributed.begin("cpu")
+use(pytest.MonkeyPatch(), Path(sys.argv[1]) / f"pool{distributed.rank()}")
+pretrain.pretext(tiny_job(Path(sys.argv[1]) / "out", epochs=1), LOCAL)
+distributed.end()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_of_a_group_share_both_stages_of_the_local_contrast(pool: Any, tmp_path: Path) -> None:
+    script = tmp_path / "group.py"
+    script.write_text(GROUP)
+    begun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*begun, str(tmp_path)], env=environment, check=True, capture_output=True, timeout=600)
+    first, second = pretrain.planned(tiny_job(tmp_path / "out", epochs=1), LOCAL)
+    assert (first.done, second.done) == (1, 1)
+    one, other = (weights(stage.folder / train.LAST) for stage in (first, second))
+    assert torch.equal(one["encoder.blocks.0.0.weight"], other["encoder.blocks.0.0.weight"])
+
+
 @pytest.mark.parametrize(
     ("pool_name", "why"),
     [(None, "name one with --pool"), ("phantom-pool", "no such pool"), ("phantom-pool:0", "no such pool"),
