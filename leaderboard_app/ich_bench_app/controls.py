@@ -21,9 +21,7 @@ def bound(key: str) -> str:
     return key
 
 
-def choose(
-    label: str, options: Sequence[str], *, key: str, default: str | None = None, help: str | None = None
-) -> str:
+def choose(label: str, options: Sequence[str], *, key: str, default: str | None = None, help: str | None = None) -> str:
     """Return one of the options, chosen in a select box; `key` is its name in the address, the option its value.
 
     An address with another value falls back to the default. Options are shown as they stand in the address: Streamlit

@@ -292,6 +292,7 @@ PARTS: Mapping[str, Callable[[Board, Sequence[Row]], Section | Iterator[Section]
 def parts(board: Board, rows: Sequence[Row], names: Collection[str]) -> Iterator[Section]:
     """Yield the asked-for parts that hold anything, in the order of PARTS, each with what stands below it."""
     from ich_bench.board.further import FURTHER  # made of sections itself
+
     for name, make in PARTS.items():
         if name in names:
             made = make(board, rows)
