@@ -181,12 +181,8 @@ def left_out() -> None:
     """Show the files that stand on no board, each with what is wrong and how to mend it."""
     st.subheader("Files that were left out", anchor=False)
     found = data.problems()
-    told = [*({"where": plain(one.where), "what": plain(one.what), "mend": plain(one.mend)} for one in found)]
-    told += [
-        {"where": plain(note), "what": "", "mend": ""}
-        for note in _notes()
-        if not any(one.where in note for one in found)
-    ]
+    told = [(one.where, one.what, one.mend) for one in found]
+    told += [(note, "", "") for note in _notes() if not any(one.where in note for one in found)]
     if not told:
         st.markdown("None: every submission and run that was named is used.")
         return
@@ -195,15 +191,10 @@ def left_out() -> None:
         f"{'them' if len(told) != 1 else 'it'}.",
         icon=":material/report:",
     )
-    st.dataframe(
-        pd.DataFrame(told),
+    lines = [[markdown_of(part) for part in one] for one in told]
+    st.table(
+        pd.DataFrame(lines, columns=["file", "what is wrong", "how to mend it"]),
         hide_index=True,
-        height="content" if len(told) < 15 else "auto",
-        key="left-out",
-        column_config={
-            "what": st.column_config.TextColumn("what is wrong", width="large"),
-            "mend": st.column_config.TextColumn("how to mend it", width="medium"),
-        },
         alt=f"{len(told)} files that were left out",
     )
 

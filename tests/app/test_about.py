@@ -55,8 +55,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_torn_score_file_is_named_and_the_app_stays_up(shelf: Path, open_page: Open) -> None:
     at = open_page("about")
-    shown = next(one.value for one in at.dataframe if "mend" in one.value.columns)
-    assert any("torn" in where for where in shown["where"])
+    shown = next(one.value for one in at.table if "how to mend it" in one.value.columns)
+    assert any("torn" in file for file in shown["file"])
     assert "1 file cannot be used" in at.warning[0].value
     assert _table(at, "rank 1, dice on ich").set_index("dataset").loc["phantom-mini", "rank 1, dice on ich"] == "sound"
     assert len(data.board("phantom-mini").rows) == 1
