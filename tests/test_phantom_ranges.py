@@ -14,6 +14,7 @@ from ich_bench.phantom.chance import Floats
 from ich_bench.phantom.draw import draw
 from ich_bench.phantom.head import Head
 from ich_bench.phantom.parameters import SITES
+from ich_bench.phantom.physics import loudness
 from ich_bench.phantom.scanner import Scan, acquire, draw_scan
 
 ADULTS = range(12)
@@ -249,3 +250,22 @@ def test_sites_differ_in_what_a_network_sees() -> None:
     assert SITES["c"].offset_hu[0] - SITES["b"].offset_hu[1] >= 2
     assert SITES["c"].gain[0] > 1.05 * SITES["b"].gain[1]
     assert {SITES[site].padding_hu[0][0] for site in "abc"} == {-3024, -1024, -2048}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_grid_of_many_slices_gets_thinner_ones_not_a_longer_scan(site: str) -> None:
+    """104 slices of 5 mm would be 520 mm; no whole scan is longer than 200."""
+    scans = [draw_scan(rng(number), site=site, shape=(64, 64, 104)) for number in range(30)]
+    lengths = [scan.shape[2] * scan.spacing_mm[2] for scan in scans]
+    assert min(lengths) > 120.0
+    assert max(lengths) <= 200.0
+
+
+def test_noise_in_the_middle_of_a_head_does_not_grow_with_the_air_around_it() -> None:
+    """One plane of water 72 mm in radius, in a stack that is head alone, and in one that is three parts air."""
+    along, across = np.mgrid[:64, :64] - 32
+    head = np.where(along**2 + across**2 < 24**2, 30.0, -1000.0)
+    alone = loudness(np.stack([head]), 3.0)[0, 32, 32]
+    in_air = loudness(np.stack([head, *[np.full((64, 64), -1000.0)] * 3]), 3.0)[0, 32, 32]
+    assert alone == pytest.approx(1.0, abs=0.1)
+    assert in_air == pytest.approx(alone)

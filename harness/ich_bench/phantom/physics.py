@@ -22,6 +22,7 @@ _HARDENING = 2.1  # HU per square millimetre of dense bone, so that bands betwee
 _TEMPERED = 1.9  # ours: makes noise 1.3-1.6 times as strong in the middle as at the edge (Kalender 2011), and …
 _BONE = 0.8  # … what bone stops beyond its density: 1.5-2 times as strong between the petrous bones
 _DARKEST_HU = 45.0
+_IN_AIR = 2.0  # noise in air is 1, in the middle of a head ten times as much and more
 _WATER_PER_MM = 0.019  # attenuation at the beam's mean energy, about 70 keV
 
 
@@ -135,6 +136,9 @@ def loudness(small: Floats, cell_mm: float) -> Floats:
     flat = (transposed @ rays) * (1.0 / VIEWS)
     planes: Floats = np.sqrt(np.ascontiguousarray(flat.T)).reshape(-1, SIDE, SIDE)
     middle = np.median(planes[:, SIDE // 2 - 6 : SIDE // 2 + 6, SIDE // 2 - 6 : SIDE // 2 + 6], axis=(1, 2))
+    held = middle > _IN_AIR
+    if 0 < 2 * np.count_nonzero(held) < len(middle):  # a scan that is mostly air: the middle of what is a head
+        middle = middle[held]
     return planes * (1.0 / float(np.median(middle)))
 
 

@@ -17,6 +17,7 @@ PADDING_HU = -1024
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
 _LOW_MM, _HIGH_MM = -52.0, 82.0  # the least of a whole scan, from the orbits to above the vertex
 _AIR_SHARE, _MOST_AIR_MM = 0.3, 16.0  # how much of what a longer scan adds lies above the vertex
+_LONGEST_MM = 200.0  # no scan of a head is longer: a grid of many slices gets thinner ones instead
 _MIDDLE_MM = 10.0  # where a scan too short for a whole head is centred: the ventricles
 _THIN_MM = 2.4  # slices thinner than this share some of their noise with their neighbours
 _SHARED_NOISE = 0.45  # how much: their correlation
@@ -123,7 +124,7 @@ def draw_scan(
         rng: where chance comes from.
         site: whose scanner.
         shape: voxels; 256 × 256 and as many slices as a whole head needs when None.
-        thickness_mm: of a slice; drawn when None.
+        thickness_mm: of a slice; when None drawn, or what makes the shape as long as a scan of a head.
         tilt_deg: of the gantry; drawn when None.
         parameters: what heads are made from.
     """
@@ -137,6 +138,8 @@ def draw_scan(
     shift = (between(rng, -6, 6), between(rng, -6, 6))
     noise_hu = between(rng, *where.noise_5mm_hu)
     fwhm_mm = between(rng, *where.fwhm_mm)
+    if shape is not None and shape[2] * thick > _LONGEST_MM:
+        thick = round(length_mm / shape[2], 2)
     thick = thick if thickness_mm is None else thickness_mm
     across, along, slices = shape or (256, 256, round(length_mm / thick))
     peak_low, peak_high = parameters.noise.peak_per_mm
