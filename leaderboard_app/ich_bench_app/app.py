@@ -31,6 +31,7 @@ asked = st.navigation(
     },
     expanded=True,
 )
+page.arrive()
 with page.faults_in_words():
     data.renew()
     asked.run()

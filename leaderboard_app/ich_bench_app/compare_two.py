@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from ich_bench.board.strata import METRICS_OF_STRATA
 from ich_bench.board.two import Ahead, ahead
 from ich_bench.board.verdicts import CasePairs, case_pairs
 from ich_bench.submissions.model import Submission
-from ich_bench_app import controls, frame
+from ich_bench_app import controls, frame, page
 from ich_bench_app.charts import differences, dumbbells, paired_scatter
 from ich_bench_app.charts.ground import AHEAD
 from ich_bench_app.started import started
@@ -108,8 +109,8 @@ def cases(board: Board, first: Row, second: Row, found: Comparison, cohort: str,
         )
     chosen = frame.clicked(event, paired_scatter.PICKED, "case") or frame.clicked(other, differences.PICKED, "case")
     if chosen in held.cases:
-        st.switch_page(CASES_PAGE, query_params=_address(board, first, second, str(chosen)))
-    _open(board, first, second, points)
+        page.go(CASES_PAGE, {**_address(board, first, second, str(chosen)), "cohort": cohort, "metric": metric})
+    _open(board, first, second, points, {"cohort": cohort, "metric": metric})
 
 
 def frame_of(held: CasePairs, metric: str) -> pd.DataFrame:
@@ -154,12 +155,12 @@ def _span(drawn: pd.DataFrame) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _open(board: Board, first: Row, second: Row, points: pd.DataFrame) -> None:
+def _open(board: Board, first: Row, second: Row, points: pd.DataFrame, at: Mapping[str, str]) -> None:
     by_size = points.reindex(points["difference"].abs().sort_values(ascending=False, kind="stable").index)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         case = controls.choose("Open a case", list(by_size["case"]), key="case", help="The largest differences first.")
         st.page_link(CASES_PAGE, label="Look at it on the Cases page", icon=":material/open_in_new:",
-                     query_params=_address(board, first, second, case))  # fmt: skip
+                     query_params={**_address(board, first, second, case), **at})  # fmt: skip
 
 
 def _address(board: Board, first: Row, second: Row, case: str) -> dict[str, str]:
@@ -187,6 +188,9 @@ def tests(board: Board, found: Comparison, cohort: str) -> None:
 _FEW = ("metric", "n", "A", "B", "A − B", "from", "to", "p", "Welch", "verdict")
 
 
+_SAID = {"first better": "A better", "second better": "B better"}  # the two are called A and B here
+
+
 def table(found: Comparison) -> pd.DataFrame:
     """Return a line a metric and cohort with every test."""
     return pd.DataFrame([_line(one) for one in found.tests], columns=[*_line_names()])
@@ -202,7 +206,8 @@ def _line(one: PairTest) -> tuple[Any, ...]:
     return (
         one.cohort, one.metric, one.n, one.mean_first, one.mean_second, one.difference, one.t_low, one.t_high, one.p,
         one.welch_p, one.bca_low, one.bca_high, one.wilcoxon_p, one.d_z, one.rank_biserial, 100 * one.share_first,
-        one.mdd, None if tost is None else tost.p, None if tost is None else tost.margin, one.verdict,
+        one.mdd, None if tost is None else tost.p, None if tost is None else tost.margin,
+        _SAID.get(one.verdict, one.verdict),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ich_bench.board import wording as say
 from ich_bench.board.model import Board, Row
 from ich_bench.board.offenders import offences
 from ich_bench.datasets import card
-from ich_bench_app import controls, data, frame
+from ich_bench_app import controls, data, frame, page
 from ich_bench_app.charts.ground import level, names
 from ich_bench_app.charts.whiskers import whiskers
 
@@ -188,8 +188,8 @@ def worst(board: Board, rows: Sequence[Row]) -> None:
     frame.downloads(f"{board.dataset}-offenders", table=made)
     if event.selection.rows:
         one = found[event.selection.rows[0]]
-        st.switch_page(CASES_PAGE, query_params={"dataset": board.dataset, "scheme": board.scheme, "case": one.case_id,
-                                                 "first": one.slug, "method": one.slug})  # fmt: skip
+        page.go(CASES_PAGE, {"dataset": board.dataset, "scheme": board.scheme, "cohort": "healthy",
+                             "case": one.case_id, "first": one.slug})  # fmt: skip
 
 
 def choose_order() -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -16,6 +17,7 @@ from ich_bench_app.text import markdown_of
 from ich_bench_app.views import VIEWS
 
 _LOG = logging.getLogger(__name__)
+_ASKED = "_asked"
 
 
 def begin(file: str, sentence: str) -> None:
@@ -61,6 +63,23 @@ def end(board: Board | None = None) -> None:
     with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
         st.caption("Every choice on this page is in the address, the defaults too.")
         st.code(permalink(), language=None, wrap_lines=True)
+
+
+def go(to: str, choices: Mapping[str, str]) -> NoReturn:
+    """Open another page with these choices made there; unlike a link, from within a run (a click on a chart).
+
+    Streamlit refuses to write an address that the widgets of this page are bound to, so the choices travel in the
+    session and the other page's widgets write them into its address.
+    """
+    st.session_state[_ASKED] = dict(choices)
+    st.switch_page(to, query_params={})
+    raise AssertionError  # never reached: the run ends there
+
+
+def arrive() -> None:
+    """Make the choices that `go` sent, before any widget stands on the page."""
+    for key, value in st.session_state.pop(_ASKED, {}).items():
+        st.session_state[key] = value
 
 
 def permalink() -> str:

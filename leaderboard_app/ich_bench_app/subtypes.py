@@ -14,7 +14,7 @@ from ich_bench.board import wording as say
 from ich_bench.board.model import Board
 from ich_bench.board.spread import LEAST_FOR_A_BOX, LEAST_TO_TRUST, Group, groups
 from ich_bench.metrics.suite import COLUMNS
-from ich_bench_app import controls, frame, pickers
+from ich_bench_app import controls, frame, page, pickers
 from ich_bench_app.charts import boxes
 from ich_bench_app.charts.ground import level, names
 
@@ -102,7 +102,8 @@ def show(board: Board, by: str, metric: str, slugs: Sequence[str]) -> None:
     )
     case = frame.clicked(event, boxes.PICKED, "case")
     if case in board.scores.cases:
-        st.switch_page(_CASES_PAGE, query_params={"dataset": board.dataset, "scheme": board.scheme, "case": str(case)})
+        page.go(_CASES_PAGE, {"dataset": board.dataset, "scheme": board.scheme, "cohort": "ich",
+                              "metric": metric, "case": str(case)})  # fmt: skip
     more = f" {beyond} infinite values are not drawn." * bool(beyond)
     st.caption(
         f"{controls.about_metric(metric)}. A point is a volume; a click opens it. Box: quartiles, whiskers up to 1.5 "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app.states import BoardState, open_page
+from app.states import BoardState, open_page, stands
 from boards import board_of, cases_of, dice_like, write_run
 from ich_bench.board.compare import compare
 from ich_bench.board.two import ahead
@@ -117,3 +117,15 @@ def test_strata_stand_with_their_number_of_volumes(stand_on: Stand) -> None:
     lines = compare_two.strata_lines(found)
     assert len(lines) == sum(not one.unknown for one in found)
     assert all(line.name.endswith(f"n = {line.n}") and line.few == (line.n < 10) for line in lines.itertuples())
+
+
+def test_a_click_on_a_case_opens_it(stand_on: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = stand_on("hostile")
+    board = data.board(state.dataset)
+    healthy = next(case for case, ich in zip(board.scores.cases, board.scores.has_ich, strict=True) if not ich)
+    second = board.rows[1].slug
+    monkeypatch.setattr(compare_two.frame, "clicked", lambda event, selection, field: healthy)
+    at = open_page("compare_two", run=False, dataset=state.dataset, cohort="all", metric="iou", second=second)
+    stands(at.run(), "cases")
+    held = {key: at.selectbox(key=key).value for key in ("cohort", "metric", "case", "second")}
+    assert held == {"cohort": "all", "metric": "iou", "case": healthy, "second": second}
