@@ -103,7 +103,7 @@ def test_a_bug_prints_its_traceback_and_exits_70() -> None:
 
 @pytest.mark.slow
 def test_an_interrupt_exits_130_and_the_same_command_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    masks = {f"case-{number:02d}": lopsided(number) for number in range(40)}
+    masks = {f"case-{number:03d}": lopsided(number) for number in range(64)}
     shape = (256, 256, 24)
     geometry = Geometry.of(shape, GEOMETRY.matrix)
     big = {name: box((20, 220), (30, 200), (2, 20), shape) for name in masks}

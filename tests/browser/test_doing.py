@@ -117,7 +117,7 @@ def test_a_score_file_that_breaks_while_the_app_runs_is_named_and_the_others_sta
         opened(tab, server, "", "dataset=phantom-mini")
         tab.get_by_text("2 ranked").first.wait_for()
         opened(tab, server, "about")
-        assert "demo-second-reader" in tab.inner_text("[data-testid=stMainBlockContainer]")
+        tab.locator("[data-testid=stTable]", has_text="demo-second-reader").first.wait_for()
     finally:
         path.write_bytes(whole)
     seen.assert_quiet()
