@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from ich_bench.board.model import Board
 from ich_bench.errors import IchBenchError
@@ -69,7 +70,7 @@ def go(to: str, choices: Mapping[str, str]) -> NoReturn:
     """Open another page with these choices made there; unlike a link, from within a run (a click on a chart).
 
     Streamlit refuses to write an address that the widgets of this page are bound to, so the choices travel in the
-    session and the other page's widgets write them into its address.
+    session; see `arrive`.
     """
     st.session_state[_ASKED] = dict(choices)
     st.switch_page(to, query_params={})
@@ -77,9 +78,11 @@ def go(to: str, choices: Mapping[str, str]) -> NoReturn:
 
 
 def arrive() -> None:
-    """Make the choices that `go` sent, before any widget stands on the page."""
+    """Make the choices that `go` sent, before any widget stands on the page: for its widgets, and in its address."""
     for key, value in st.session_state.pop(_ASKED, {}).items():
         st.session_state[key] = value
+        with suppress(StreamlitAPIException):  # a widget is bound to it, which writes the address itself
+            st.query_params[key] = value
 
 
 def permalink() -> str:
