@@ -13,7 +13,7 @@ from ich_bench.datasets.found import Expected
 from ich_bench.metrics.suite import COLUMNS
 from ich_bench.statistics import equivalence_margin
 from ich_bench.tables.cohorts import THIN_BELOW_MM
-from ich_bench_app.text import markdown_of, plain, safe_url
+from ich_bench_app.text import markdown_of, plain, prose, safe_url
 
 _PUBLISH = {
     "full": "a committed score file may hold everything",
@@ -57,7 +57,7 @@ def show(about: Card) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("How to get it", anchor=False)
-        st.markdown(markdown_of(about.access))
+        st.markdown(prose(about.access))
         url = safe_url(about.url)
         if url:
             st.link_button("Its page", url, icon=":material/open_in_new:", type="tertiary", help=markdown_of(url))
@@ -66,13 +66,13 @@ def show(about: Card) -> None:
         st.markdown(f"**Cite** {markdown_of(about.citation)}")
     with right:
         st.subheader("What lies in it", anchor=False)
-        st.markdown(f"**Layout** {markdown_of(about.layout)}")
+        st.markdown(f"**Layout** {prose(about.layout)}")
         for line in geometry(about):
-            st.markdown(f"- {markdown_of(line)}")
+            st.markdown(f"- {prose(line)}")
         st.code(commands(about), language="bash", wrap_lines=True)
     if about.caveats:
         st.subheader("What to beware of", anchor=False)
-        st.markdown("\n".join(f"- {markdown_of(caveat)}" for caveat in about.caveats))
+        st.markdown("\n".join(f"- {prose(caveat)}" for caveat in about.caveats))
 
 
 def geometry(about: Card) -> Iterator[str]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ich_bench.escape import markdown, printable
 
-__all__ = ["markdown_of", "plain", "safe_url"]
+__all__ = ["markdown_of", "plain", "prose", "safe_url"]
 _JOINER = "&#8288;"  # a word joiner: no width, no line break; Markdown links only an address that is unbroken
 _SCHEME = re.compile(r"(?i)((?:https?|ftp|xmpp|mailto)\\?:)")
 _WWW = re.compile(r"(?i)(www)(?=\\?\.)")
@@ -27,6 +27,15 @@ def markdown_of(text: str) -> str:
     """
     made = _MORE.sub(r"\\\1", markdown(text))
     return _WWW.sub(rf"\1{_JOINER}", _SCHEME.sub(rf"\1{_JOINER}", made)).replace("@", f"&#64;{_JOINER}")
+
+
+def prose(text: str) -> str:
+    """Return text as `markdown_of` does, except that what stands between two backticks is set as code."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return markdown_of(text)
+    made = (f"`{plain(one)}`" if place % 2 and one.strip() else markdown_of(one) for place, one in enumerate(pieces))
+    return "".join(made)
 
 
 def safe_url(text: str) -> str | None:

@@ -35,3 +35,8 @@ def test_only_plain_https_addresses_become_links() -> None:
                "https://example.org/ x", "https://example.org:8443/", "https://", "https://[::1",
                "\u202ehttps://a.b")  # fmt: skip
     assert [one for one in refused if text.safe_url(one) is not None] == []
+
+
+def test_prose_sets_commands_as_code_and_everything_else_letter_by_letter() -> None:
+    assert text.prose("run `ich-bench folds x` *now*") == "run `ich-bench folds x` \\*now\\*"
+    assert text.prose("one ` alone") == text.markdown_of("one ` alone") == "one \\` alone"
