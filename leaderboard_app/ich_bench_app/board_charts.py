@@ -93,7 +93,7 @@ def show(board: Board, rows: Sequence[Row], cohort: str, metric: str) -> None:
 
 
 def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
-    st.markdown(f"**Rank by {metric} on {cohort}**, and the ranks that the data do not exclude")
+    st.markdown(f"**Rank by {metric} on {cohort}** and the ranks not excluded")
     first = made.loc[made["rank"] == 1, "row"].tolist()
     widest = made.sort_values("rank", key=lambda ranks: made["rank_high"] - ranks, ascending=False).iloc[0]
     alt_text = (

@@ -111,7 +111,6 @@ def reported(board: Board, rows: Sequence[ReportedRow]) -> None:
         row_height=_ROW_PX,
         height="content" if len(rows) <= _WHOLE else _ROW_PX * 16,
         column_config={
-            "method": st.column_config.TextColumn("method", pinned=True),
             "kind": st.column_config.TextColumn("kind", help=look.KIND_HELP),
         },
         alt=f"{len(rows)} published numbers on {board.dataset}, never ranked",

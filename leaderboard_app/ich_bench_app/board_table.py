@@ -127,11 +127,11 @@ def frame_of(rows: Iterable[Row], at: Shown, asked: Sequence[str], known: Mappin
 
 
 def config(at: Shown, known: Mapping[str, Column]) -> dict[str, Any]:
-    """Return how Streamlit shows the columns: as text, never as a link or Markdown; rank and method stay in sight."""
+    """Return how Streamlit shows the columns: as text, never as a link or Markdown; unpinned, as pins pale."""
     made: dict[str, Any] = {}
     for name, column in {**known, **_delta_columns(at)}.items():
         kind = st.column_config.ListColumn if name in LISTS else st.column_config.TextColumn
-        made[name] = kind(column.label, help=column.help, width=column.width, pinned=name in _ALWAYS or None)  # type: ignore[arg-type]
+        made[name] = kind(column.label, help=column.help, width=column.width)  # type: ignore[arg-type]
     return made
 
 

@@ -29,10 +29,10 @@ def baseline(board: Board) -> str:
 
 def heading(board: Board) -> None:
     """Show what the board is about in a line, and its banner."""
-    st.caption(
-        f"{board.title}. {board.cases} cases, {board.with_ich} with hemorrhage; {board.ranked} ranked, "
-        f"{len(board.measured) - board.ranked} shown and not ranked, {len(board.reported)} reported."
-    )
+    unranked, made = len(board.measured) - board.ranked, len(board.rows) - len(board.measured)
+    rest = {"measured and not ranked": unranked, "for orientation": made, "reported": len(board.reported)}
+    counted = [f"{board.ranked} ranked", *(f"{n} {what}" for what, n in rest.items() if n)]
+    st.caption(f"{board.title}. {board.cases} cases, {board.with_ich} with hemorrhage; {', '.join(counted)}.")
     if board.banner:
         st.warning(markdown_of(board.banner), icon=":material/info:")
 
@@ -40,8 +40,9 @@ def heading(board: Board) -> None:
 def filters(board: Board, cohort: str, metric: str) -> tuple[Filter, tuple[str, ...]]:
     """Return which rows and which columns to show, chosen in one line of controls."""
     known = board_table.columns(board, cohort, metric)
+    usual = board_table.default_columns(board, known)
     if not board.rows:
-        return Filter(), board_table.default_columns(board, known)
+        return Filter(), usual
     with st.expander("Rows and columns", icon=":material/filter_list:", expanded=False), st.container(horizontal=True):
         find = pickers.words("Find", key="find", placeholder="in id, name or team")
         supervision = pickers.many("Supervision", board_filters.supervisions(board), key="supervision")
@@ -51,9 +52,9 @@ def filters(board: Board, cohort: str, metric: str) -> tuple[Filter, tuple[str, 
         kinds = pickers.many("Kind", KINDS, key="kind")
         columns = pickers.many(
             "Columns",
-            [name for name in known if name not in ("rank", "method")],
+            [name for name in dict.fromkeys((*usual, *known)) if name not in ("rank", "method")],
             key="columns",
-            default=board_table.default_columns(board, known),
+            default=usual,
             placeholder="rank and method only",
             help="Rank and method are always there.",
         )

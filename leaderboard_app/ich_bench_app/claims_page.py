@@ -77,7 +77,7 @@ def matrix(results: Sequence[Result]) -> None:
         key="matrix",
         height="content" if len(table) < 25 else "auto",
         placeholder="",
-        column_config={"claim": st.column_config.TextColumn("claim", width="large", pinned=True)},
+        column_config={"claim": st.column_config.TextColumn("claim", width="large")},
         alt=f"{len(table)} claims by dataset with their verdicts",
     )
     with st.container(horizontal=True, gap="small"):

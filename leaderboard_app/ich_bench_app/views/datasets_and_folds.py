@@ -16,7 +16,6 @@ st.dataframe(
     key="listing",
     alt=f"{len(table)} datasets",
     placeholder="",
-    column_config={"dataset": st.column_config.TextColumn("dataset", pinned=True)},
 )
 names = tuple(table["dataset"])
 about = card(controls.choose("Dataset", names, key="dataset", default=names[0]))
