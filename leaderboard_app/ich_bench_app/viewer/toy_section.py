@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from ich_bench.board import wording as say
 from ich_bench.metrics.suite import METRICS
@@ -37,8 +38,8 @@ _DELTA = {"higher": "normal", "lower": "inverse", "zero": "off", "none": "off"}
 
 
 @st.fragment
-def toy_section() -> None:
-    """Show the toy; only this part runs again while a visitor plays."""
+def toy_section(foot: DeltaGenerator) -> None:
+    """Show the toy, and its address in `foot`, an empty place; only this part runs again while a visitor plays."""
     st.subheader("Try them", anchor=False)
     st.caption(
         "Two balls in a field of 100 × 100 × 60 mm: the reference in the middle, the prediction where you put it."
@@ -59,7 +60,8 @@ def toy_section() -> None:
         if told:
             st.info(told, icon=":material/lightbulb:")
     table(toy, values, before)
-    page.end()
+    with foot.container():
+        page.end()
 
 
 def _sliders() -> Toy:
