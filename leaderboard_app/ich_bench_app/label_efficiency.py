@@ -67,6 +67,7 @@ def how_to_fill(board: Board) -> None:
         f"# masks of that training: my-method/predictions/{board.dataset}/budget-10-0/fold_0/<case_id>.nii.gz\n"
         f"ich-bench evaluate {board.dataset} my-method",
         language="bash",
+        wrap_lines=True,
     )
 
 

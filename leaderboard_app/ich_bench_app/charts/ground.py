@@ -68,14 +68,14 @@ def line_px(count: int) -> int:
     return 30 if count <= 8 else 24 if count <= 30 else 18 if count <= 80 else 14
 
 
-def names_axis(label_px: float = 12) -> alt.Axis:
+def names_axis(label_px: float = 12, longest_px: float = 150) -> alt.Axis:
     """Return an axis of names: no title, no ticks, every one shown, cut where a telephone needs the room."""
     return alt.Axis(
         title=None,
         ticks=False,
         domain=False,
         grid=False,
-        labelLimit=150,
+        labelLimit=longest_px,
         labelOverlap=False,
         labelPadding=8,
         labelFontSize=label_px,

@@ -30,7 +30,7 @@ def transfer_map(cells: pd.DataFrame, lines: Sequence[str], columns: Sequence[st
     top = alt.Axis(orient="top", title="tested on", labelAngle=-30, ticks=False, domain=False, labelLimit=110)
     base = alt.Chart(cells).encode(
         x=alt.X("tested:N", sort=list(columns), scale=tight, axis=top),
-        y=alt.Y("line:N", sort=list(lines), scale=tight, axis=names_axis()),
+        y=alt.Y("line:N", sort=list(lines), scale=tight, axis=names_axis(longest_px=190)),
         tooltip=told,
     )
     colour = alt.Color("dice:Q", scale=alt.Scale(scheme="viridis", domain=[0, 1]),
