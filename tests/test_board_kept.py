@@ -305,6 +305,16 @@ def test_of_two_versions_of_the_references_the_more_frequent_stays_and_among_equ
     assert "other references" in fault_of(tmp_path, [runs[0], runs[2]], rows={"a"})
 
 
+def test_methods_decide_which_references_count_however_many_calibration_rows_there_are(tmp_path: Path) -> None:
+    method = write_run(tmp_path / "z", SEG, [0.5] * 51, dataset_sha256="e" * 64)
+    rows = [write_run(tmp_path / name, SEG, [0.1] * 51, manifest='method = "m"\nkind = "calibration"\n') for name in "abc"]
+    found = kept.kept(taken(tmp_path, [method, *rows]), SEG, draws=DRAWS)
+    assert [row.slug for row in found.board.rows] == ["z"]
+    assert len(found.problems) == 3
+    alone = kept.kept(taken(tmp_path, rows), SEG, draws=DRAWS)
+    assert {row.slug for row in alone.board.rows} == {"a", "b", "c"}
+
+
 def test_scores_of_another_profile_are_no_fault_and_native_is_shown(tmp_path: Path) -> None:
     from scored import row, scores
 

@@ -107,7 +107,7 @@ def usual_profile(found: Sieve) -> str | None:
 
 
 def keep_references(found: Sieve) -> None:
-    """Leave out whole files that name other references than most do; among equals the slug that comes first stays."""
+    """Leave out whole files that name other references than most methods; among equals the first slug stays."""
 
     def names_any(one: Held) -> bool:
         return bool(one.file.dataset_sha256) and is_whole(one.file)
@@ -160,13 +160,15 @@ def keep_readable(found: Sieve) -> None:
 
 
 def _agreed(held: Sequence[Held], said: Callable[[Held], str | bool]) -> str | bool | None:
-    """Return what most files say; among equals what the file of the first slug says; None of no files."""
-    votes = Counter(said(one) for one in _by_slug(held))  # in the order of slugs: the first of the largest is taken
+    """Return what most files of methods say; among equals what the file of the first slug says; None of no files."""
+    votes = Counter(said(one) for one in _voters(held))  # in the order of slugs: the first of the largest is taken
     return max(votes, key=votes.__getitem__, default=None)
 
 
-def _by_slug(held: Sequence[Held]) -> list[Held]:
-    return sorted(held, key=lambda one: (one.submission.slug, str(one.file.path)))
+def _voters(held: Sequence[Held]) -> list[Held]:
+    """Return those who decide, by slug: the methods; calibration and ceiling rows only where there is no method."""
+    methods = [one for one in held if one.submission.manifest.kind == "method"]
+    return sorted(methods or held, key=lambda one: (one.submission.slug, str(one.file.path)))
 
 
 def _strange(one: Held) -> Fault | None:
@@ -185,14 +187,21 @@ def _heads(one: Held) -> Iterator[tuple[str, bool, float]]:
 
 
 def _agreed_heads(held: Sequence[Held]) -> tuple[dict[str, bool], dict[str, float]]:
-    """Return what most files say of each case: whether the head bleeds, and on how many voxels."""
+    """Return what most files say of each case: whether the head bleeds, and on how many voxels.
+
+    Of a case that no method's file holds, the others decide.
+    """
     said: dict[str, Counter[bool]] = {}
     counted: dict[str, Counter[float]] = {}
-    for one in _by_slug(held):
-        for case, bleeds, voxels in set(_heads(one)):
-            said.setdefault(case, Counter())[bleeds] += 1
-            if not math.isnan(voxels):
-                counted.setdefault(case, Counter())[voxels] += 1
+    voters = _voters(held)
+    for some in (voters, [one for one in held if one not in voters]):
+        known, measured = set(said), set(counted)
+        for one in some:
+            for case, bleeds, voxels in set(_heads(one)):
+                if case not in known:
+                    said.setdefault(case, Counter())[bleeds] += 1
+                if case not in measured and not math.isnan(voxels):
+                    counted.setdefault(case, Counter())[voxels] += 1
     return (
         {case: max(votes, key=votes.__getitem__) for case, votes in said.items()},
         {case: max(votes, key=votes.__getitem__) for case, votes in counted.items()},
