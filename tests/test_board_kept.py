@@ -307,7 +307,8 @@ def test_of_two_versions_of_the_references_the_more_frequent_stays_and_among_equ
 
 def test_methods_decide_which_references_count_however_many_calibration_rows_there_are(tmp_path: Path) -> None:
     method = write_run(tmp_path / "z", SEG, [0.5] * 51, dataset_sha256="e" * 64)
-    rows = [write_run(tmp_path / name, SEG, [0.1] * 51, manifest='method = "m"\nkind = "calibration"\n') for name in "abc"]
+    said = 'method = "m"\nkind = "calibration"\n'
+    rows = [write_run(tmp_path / name, SEG, [0.1] * 51, manifest=said) for name in "abc"]
     found = kept.kept(taken(tmp_path, [method, *rows]), SEG, draws=DRAWS)
     assert [row.slug for row in found.board.rows] == ["z"]
     assert len(found.problems) == 3

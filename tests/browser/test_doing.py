@@ -121,3 +121,17 @@ def test_a_score_file_that_breaks_while_the_app_runs_is_named_and_the_others_sta
     finally:
         path.write_bytes(whole)
     seen.assert_quiet()
+
+
+def test_a_click_on_a_case_opens_it(tab: Any, server: Server, seen: Seen) -> None:
+    opened(tab, server, "compare_two", f"dataset=phantom-mini&first=demo-second-reader&second={METHOD}")
+    bars = tab.locator("[data-testid=stVegaLiteChart]").nth(1)
+    bars.wait_for()
+    bars.evaluate("one => one.scrollIntoView({block: 'center'})")
+    tab.wait_for_timeout(2_000)
+    box = bars.bounding_box()
+    assert box is not None
+    tab.mouse.click(box["x"] + 0.15 * box["width"], box["y"] + 0.75 * box["height"])  # in the first bar
+    tab.wait_for_url("**/cases?**case=phantom-mini-**")
+    tab.get_by_role("slider", name="Slice (arrow keys move it)").wait_for()
+    seen.assert_quiet()
