@@ -166,7 +166,7 @@ def test_two_hundred_methods_are_drawn(made: Callable[[int], Made]) -> None:
 @pytest.mark.parametrize("count", [3, 4])
 def test_field_names_are_ours_and_names_are_values(made: Callable[[int], Made], count: int) -> None:
     for dark in (True, False):
-        spec = json.loads(made(count)(dark).to_json(validate=False))
+        spec = json.loads(made(count)(dark).to_json())
         data = spec.pop("datasets")
         fields = {one["field"] for one in walk(spec) if isinstance(one.get("field"), str)}
         assert fields
