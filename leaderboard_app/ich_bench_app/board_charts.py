@@ -15,7 +15,7 @@ from ich_bench.board.model import PRIMARY, Board, Row, Standing
 from ich_bench.board.pairs import sign_of
 from ich_bench.board.sections import say_name
 from ich_bench.report.style import supervision_order
-from ich_bench_app import frame, look
+from ich_bench_app import frame, look, several
 from ich_bench_app.text import plain
 
 _ROW_PX = 19  # height of a row
@@ -79,26 +79,35 @@ def show(board: Board, rows: Sequence[Row], cohort: str, metric: str) -> None:
     """Show ranks and scores side by side, below each other where the screen is narrow."""
     if not rows:
         return
-    made = points(rows, cohort, metric)
-    measured = made[made["kind"] == "measured"]
+    every = points(rows, cohort, metric)
+    of_method = every["kind"] == "measured"
+    count = several.how_many(int(of_method.sum()), "Methods on the charts")
+    shown = ~of_method | (of_method.cumsum() <= count)
     places = [
-        *([_ranks] if measured["rank"].notna().any() else []),
-        *([_scores] if made["score"].notna().any() else []),
+        *([_ranks] if every.loc[of_method & shown, "rank"].notna().any() else []),
+        *([_scores] if every.loc[shown, "score"].notna().any() else []),
     ]
     if not places:
         return
     for draw, place in zip(places, st.columns(len(places), gap="medium"), strict=True):
+        whole = every[of_method] if draw is _ranks else every
         with place:
-            draw(board, measured if draw is _ranks else made, cohort, metric)
+            draw(board, whole[shown[whole.index]], whole, cohort, metric)
 
 
-def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
+def _so_many(made: pd.DataFrame, every: pd.DataFrame, what: str) -> str:
+    """Return how many rows are drawn, in words."""
+    return f"{len(every)} {what}" if len(made) == len(every) else f"{len(made)} of {len(every)} {what}"
+
+
+def _ranks(board: Board, made: pd.DataFrame, every: pd.DataFrame, cohort: str, metric: str) -> None:
     st.markdown(f"**Rank by {metric} on {cohort}** and the ranks not excluded")
     first = made.loc[made["rank"] == 1, "row"].tolist()
     widest = made.sort_values("rank", key=lambda ranks: made["rank_high"] - ranks, ascending=False).iloc[0]
     alt_text = (
-        f"Rank of {len(made)} methods by {metric} on {cohort} of {board.dataset}, each with its interval, in the "
-        f"board's order. {len(first)} share rank 1. The widest interval is {widest['rank_text']} of {widest['row']}."
+        f"Rank of {_so_many(made, every, 'methods')} by {metric} on {cohort} of {board.dataset}, each with its "
+        f"interval, in the board's order. {len(first)} share rank 1. "
+        f"The widest interval is {widest['rank_text']} of {widest['row']}."
     )
     names = made["row"].tolist()
     y = alt.Y("row:N", sort=names, title=None)
@@ -125,10 +134,10 @@ def _ranks(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
         .mark_text(align="left", fontStyle="italic", fontSize=11)
         .encode(x=alt.value(4), text="rank_text:N"),
     ).properties(height=_height(made))
-    _place(drawn, made, f"ranks-{board.dataset}-{cohort}-{metric}", alt_text)
+    _place(drawn, made, every, f"ranks-{board.dataset}-{cohort}-{metric}", alt_text)
 
 
-def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
+def _scores(board: Board, made: pd.DataFrame, every: pd.DataFrame, cohort: str, metric: str) -> None:
     median = say_name(metric).startswith("median")
     ends = "median and quartiles" if median else "mean and its 95 % interval"
     st.markdown(f"**{say_name(metric)} on {cohort}**: {ends}")
@@ -136,8 +145,9 @@ def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
     lost = len(made) - len(known)
     zone = (cohort, metric) == PRIMARY and math.isfinite(board.ceiling)
     alt_text = (
-        f"{metric} on {cohort} of {board.dataset} for {len(made)} rows with whiskers, in the board's order, from "
-        f"{say.number(float(known['score'].min()), metric)} to {say.number(float(known['score'].max()), metric)}."
+        f"{metric} on {cohort} of {board.dataset} for {_so_many(made, every, 'rows')} with whiskers, in the board's "
+        f"order, from {say.number(float(known['score'].min()), metric)} "
+        f"to {say.number(float(known['score'].max()), metric)}."
         + (f" The zone above the noise ceiling of {say.number(board.ceiling)} is shaded." if zone else "")
     )
     names = made["row"].tolist()
@@ -181,7 +191,7 @@ def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
         ),
     ]
     drawn = alt.layer(*layers).properties(height=_height(made))
-    _place(drawn, made, f"scores-{board.dataset}-{cohort}-{metric}", alt_text)
+    _place(drawn, made, every, f"scores-{board.dataset}-{cohort}-{metric}", alt_text)
     if zone:
         st.caption(
             f"Shaded: above the noise ceiling of {say.number(board.ceiling)}, where differences are within "
@@ -191,9 +201,9 @@ def _scores(board: Board, made: pd.DataFrame, cohort: str, metric: str) -> None:
         st.caption(f"{lost} row{'s have' if lost > 1 else ' has'} no finite {metric} on {cohort} and no mark.")
 
 
-def _place(drawn: Any, made: pd.DataFrame, name: str, alt_text: str) -> None:
-    """Show a chart; one of many rows in a box that scrolls."""
-    table = made.drop(columns=["rank_text", "score_text", "interval_text"]).rename(columns={"group": "supervision"})
+def _place(drawn: Any, made: pd.DataFrame, every: pd.DataFrame, name: str, alt_text: str) -> None:
+    """Show a chart, with `every` row in its table; one of many rows in a box that scrolls."""
+    table = every.drop(columns=["rank_text", "score_text", "interval_text"]).rename(columns={"group": "supervision"})
     if len(made) > _TALL:
         with st.container(height=_BOX_PX, border=True):
             frame.chart(drawn, name=name, alt_text=alt_text, table=table)
