@@ -36,11 +36,13 @@ def serve(options: Started, *, address: str, port: int, ready: Callable[[], None
     logging.disable(logging.WARNING)  # that no visitor is there yet
     warm()
     logging.disable(logging.NOTSET)
+    from click import Abort
     from streamlit.web import cli
 
     ready()
     words = ["run", str(APP), *flags(address=address, port=port)]
-    with contextlib.redirect_stdout(sys.stderr):  # what Streamlit says is talk
+    talk = contextlib.redirect_stdout(sys.stderr)  # what Streamlit says is talk
+    with talk, contextlib.suppress(Abort, KeyboardInterrupt):  # Ctrl-C, once the server has closed
         cli.main(words, prog_name="streamlit", standalone_mode=False)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,6 +21,14 @@ _STATES = [pytest.param(name, marks=pytest.mark.slow) if name == "many" else nam
 @pytest.fixture(scope="session", params=_STATES)
 def _state(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BoardState:
     return states.made(request.param, states.shared_home(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Streamlit runs a page as the main program; a process that a later test starts would run that page again."""
+    own = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = own
 
 
 @pytest.fixture
