@@ -22,6 +22,13 @@ _SCRIPT = (
     + "|".join(VIEWS)
     + ")?\\/?$/,'/')};"
 )
+_SCRIPTS = Path(st.__file__).parent / "static" / "static" / "js"
+_SOON = ("DataFrame", "arrowFormatUtils", "ArrowVegaLiteChart", "embed")  # what draws tables and charts: read at once
+_HEAD = f"<head><script>{_SCRIPT}</script>" + "".join(
+    f'<link rel="modulepreload" crossorigin href="./static/js/{path.name}">'
+    for name in _SOON
+    for path in sorted(_SCRIPTS.glob(f"{name}.*.js"))
+)
 _SHORTER = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 HEADERS = {
     b"content-security-policy": b"connect-src 'self' blob: data:; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -58,7 +65,7 @@ class Bound:
                 parts.append(said.get("body", b""))
                 if said.get("more_body"):
                     return
-                body = b"".join(parts).replace(b"<head>", f"<head><script>{_SCRIPT}</script>".encode(), 1)
+                body = b"".join(parts).replace(b"<head>", _HEAD.encode(), 1)
                 kept = [pair for pair in begin["headers"] if pair[0].lower() not in (b"content-length", b"etag")]
                 await send({**begin, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
                 said = {"type": "http.response.body", "body": body}
