@@ -6,7 +6,8 @@
     OUT/<method>/                                                  submission.toml, predictions/…, scores/…
     OUT/<method>-from-<dataset>/                                   the same of what another dataset trained
 
-The last two are folders for `ich-bench evaluate` and `ich-bench submit`; masks lie in them as
+Where a method's option is not its usual one, it stands in the first name: `chen-alternating-strategy-joint`. The last
+two are folders for `ich-bench evaluate` and `ich-bench submit`; masks lie in them as
 `predictions/<dataset>/<scheme>/[budget-20-1/]seed_0/fold_2/<case>.nii.gz`.
 """
 
@@ -23,6 +24,7 @@ from ich_bench.datasets import DATASETS, card
 from ich_bench.errors import UsageError, did_you_mean
 from ich_bench.escape import printable
 from ich_bench.folds import BUDGETS, DRAWS, load_budget, load_scheme
+from ich_bench_baselines.methods import known as known_method
 
 Progress = Callable[[int, int], None]
 SCHEDULES = ("paper", "smoke", "phantom")
@@ -44,8 +46,8 @@ class Job:
     epochs, `smoke` minutes on a CPU, `phantom` ours, long enough to tell methods apart. `batch`, `epochs`, `width`
     (channels after the first block) and `side` (pixels) stand instead of the settings'. `data`: the folder of the
     dataset that is predicted, `train_data` of the one trained on where it is another. `pool`: `phantom-pool:N` or
-    `rsna`. `aligned`: local-contrastive compares the same piece of the head in both views. `train_on`: train on all
-    cases of this other dataset. `progress` is told (steps done, steps in all).
+    `rsna`. `options`: (name, value) pairs of the method's own `CHOICES`. `train_on`: train on all cases of this other
+    dataset. `progress` is told (steps done, steps in all).
     """
 
     method: str
@@ -67,7 +69,7 @@ class Job:
     data: Path | None = None
     train_data: Path | None = None
     pool: str | None = None
-    aligned: bool = False
+    options: tuple[tuple[str, str], ...] = ()
     train_on: str | None = None
     jobs: int = 1
     progress: Progress = field(default=_silent, compare=False, repr=False)
@@ -127,6 +129,17 @@ def training_cases(job: Job) -> tuple[str, ...]:
     return scheme.train_cases(fold) if budget == 100 else load_budget(scheme.dataset, scheme.name, fold, budget, draw)
 
 
+def choice(job: Job, name: str) -> str:
+    """Return what the job chose of one of its method's `CHOICES`, or the first of them."""
+    return dict(job.options).get(name, known_method(job.method).choices[name][0])
+
+
+def titled(job: Job) -> str:
+    """Return the method's id, followed by what was chosen other than by default: `local-contrastive-aligned-yes`."""
+    chosen = [(name, choice(job, name), values[0]) for name, values in known_method(job.method).choices.items()]
+    return "-".join([job.method, *(f"{name}-{value}" for name, value, usual in chosen if value != usual)])
+
+
 def check(job: Job) -> None:
     """Raise UsageError, in words, where a job asks for what there is not; nothing is read but frozen tables."""
     for name in filter(None, (job.dataset, job.train_on)):
@@ -145,8 +158,7 @@ def check(job: Job) -> None:
     for count, option in ((job.batch, "batch"), (job.epochs, "epochs"), (job.width, "width"), (job.side, "side")):
         if count is not None and count < 1:
             raise UsageError(f"--{option} {count}: expected a whole number from 1.")
-    if job.aligned and job.method != "local-contrastive":
-        raise UsageError(f"--aligned goes with local-contrastive alone: leave it away for {printable(job.method)}.")
+    _check_options(job)
     if job.seed < 0:
         raise UsageError(f"--seed {job.seed}: seeds are whole numbers from 0.")
     if job.width is not None and job.width % 2:
@@ -170,16 +182,35 @@ def check(job: Job) -> None:
     training_cases(job)
 
 
+def _check_options(job: Job) -> None:
+    choices = known_method(job.method).choices
+    for name, value in job.options:
+        if not choices:
+            raise UsageError(f"--option {printable(name)}: {job.method} has no options of its own.")
+        if name not in choices:
+            raise UsageError(f"{job.method} has no option {printable(name)!r}. {did_you_mean(name, choices)}")
+        if value not in choices[name]:
+            raise UsageError(
+                f"--option {name}={printable(value)}: {job.method} knows {', '.join(choices[name])}. "
+                f"Left away, it is {choices[name][0]}."
+            )
+    twice = [name for name, _ in job.options]
+    if len(set(twice)) < len(twice):
+        raise UsageError(
+            f"--option {', '.join(sorted({one for one in twice if twice.count(one) > 1}))} is given twice."
+        )
+
+
 def folder(job: Job) -> Path:
     """Return where a training lies: its checkpoint, log and about.json."""
     scheme, fold = trained(job)
-    parts = [job.method, scheme.dataset, scheme.name, *_below(job)]
+    parts = [titled(job), scheme.dataset, scheme.name, *_below(job)]
     return job.out.joinpath(*parts, *([] if job.elsewhere else [f"fold_{fold}"]))
 
 
 def submission_folder(job: Job) -> Path:
     """Return the folder that `evaluate` and `submit` take: one a method and what it was trained on."""
-    return job.out / (f"{job.method}-from-{job.train_on}" if job.elsewhere else job.method)
+    return job.out / (f"{titled(job)}-from-{job.train_on}" if job.elsewhere else titled(job))
 
 
 def predictions_folder(job: Job) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from ich_bench.errors import IchBenchError, InputError
 from ich_bench.submissions.schema import FILE, check
 from ich_bench.submissions.written import toml_value
-from ich_bench_baselines.job import Job, folder, submission_folder, tested
+from ich_bench_baselines.job import Job, folder, submission_folder, tested, titled
 from ich_bench_baselines.methods import known, method
 from ich_bench_baselines.parts import facts, seconds, trainings
 from ich_bench_baselines.predict import JOURNAL, read_journal
@@ -30,7 +30,7 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
     job, about = jobs[0], known(jobs[0].method)
     pool = [job.pool.partition(":")[0]] if job.pool else []
     found: dict[str, Any] = {
-        "method": job.method,
+        "method": titled(job),
         "team": TEAM,
         "version": _version(job),
         "about": f"{about.about}. {_how(job)}",
@@ -92,8 +92,7 @@ def _seeds_there(job: Job) -> set[int]:
 
 def _version(job: Job) -> str:
     words = f"{job.schedule} schedule, values of the {job.variant}"
-    given = {"epochs": job.epochs, "batch": job.batch, "width": job.width, "side": job.side, "pool": job.pool,
-             "aligned": "regions" if job.aligned else None}  # fmt: skip
+    given = {"epochs": job.epochs, "batch": job.batch, "width": job.width, "side": job.side, "pool": job.pool}
     return ", ".join([words, *(f"{name} {value}" for name, value in given.items() if value is not None)])
 
 

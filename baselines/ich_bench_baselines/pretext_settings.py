@@ -252,4 +252,4 @@ def local_settings(job: Job) -> LocalContrast:
     """
     before = GlobalContrast if job.variant == "paper" else GlobalBeforeLocal
     found = replace(settings_of(LocalContrast, job), first=settings_of(before, job))
-    return replace(found, regions=replace(found.regions, aligned=job.aligned))
+    return replace(found, regions=replace(found.regions, aligned=("aligned", "yes") in job.options))

@@ -112,6 +112,8 @@ def _line(about: About) -> Iterator[tuple[str, str]]:
     yield about.id.ljust(max(map(len, METHODS))), about.about
     yield "  paper", about.paper
     yield "  learns from", f"{about.supervision}; labels: {', '.join(about.labels) or 'none'}"
+    if about.choices:
+        yield "  options", "; ".join(f"{name}={' or '.join(values)}" for name, values in about.choices.items())
     if about.parameters is not None:
         yield "  parameters", f"{about.parameters:,}"
     numbers = sum(one.value is not None for row in reported(about.id) for one in row.metrics.values())

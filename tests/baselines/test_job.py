@@ -52,6 +52,15 @@ def test_a_model_trained_elsewhere_sees_all_cases_of_there() -> None:
     assert set(jobs.training_cases(one)) == {row.case_id for row in load_scheme("phantom").rows}
 
 
+def test_an_option_other_than_the_usual_one_names_a_submission_of_its_own() -> None:
+    plain = job(method="local-contrastive", options=(("aligned", "no"),))
+    other = job(method="local-contrastive", options=(("aligned", "yes"),))
+    assert (jobs.choice(plain, "aligned"), jobs.choice(other, "aligned")) == ("no", "yes")
+    assert jobs.submission_folder(plain) == OUT / "local-contrastive"
+    assert jobs.submission_folder(other) == OUT / "local-contrastive-aligned-yes"
+    assert jobs.folder(other) == OUT / "local-contrastive-aligned-yes/phantom/cv5/seed_0/fold_0"
+
+
 def test_a_budget_is_the_frozen_one() -> None:
     assert jobs.training_cases(job(budget="20-1", fold=3)) == load_budget("phantom", "cv5", 3, 20, 1)
     assert jobs.training_cases(job(fold=3)) == load_scheme("phantom").train_cases(3)
@@ -72,6 +81,10 @@ def test_a_budget_is_the_frozen_one() -> None:
         ({"side": 100}, "multiples of 16"),
         ({"width": 5}, "even number"),
         ({"seed": -1}, "--seed -1"),
+        ({"options": (("aligned", "yes"),)}, "no options of its own"),
+        ({"method": "local-contrastive", "options": (("alligned", "yes"),)}, "Did you mean aligned?"),
+        ({"method": "local-contrastive", "options": (("aligned", "maybe"),)}, "knows no, yes"),
+        ({"method": "local-contrastive", "options": (("aligned", "yes"), ("aligned", "no"))}, "given twice"),
         ({"dataset": "phantom-test"}, "only tested on"),
         ({"train_on": "phantom-test"}, "nothing may be trained on it"),
         ({"train_on": "phantom-mini", "budget": "20-1"}, "--budget"),

@@ -12,13 +12,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ich_bench_baselines.augment import Augmentation  # noqa: E402
+from ich_bench_baselines.augment import Augmentation, generator  # noqa: E402
 from ich_bench_baselines.guard import Guard  # noqa: E402
 from ich_bench_baselines.loader import Batch  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
 from ich_bench_baselines.pretext_tasks import BINARY, CONTEXT, GLOBAL, LOCAL, TASKS, two_views  # noqa: E402
 from ich_bench_baselines.streams import Stream, seven  # noqa: E402
-from ich_bench_baselines.train import generator  # noqa: E402
 from ich_bench_baselines.unet import seeded  # noqa: E402
 from tiny_pool import cache, tiny_job  # noqa: E402
 
@@ -52,7 +51,7 @@ def trained(task: Any, pool: Any, steps: int, settings: Any = None, batch: Any =
     losses = []
     for number in range(steps):
         adam.zero_grad()
-        loss = step(network, batch or batch_of(pool, rows), generator("cpu", 0, number))
+        loss = step(network, batch or batch_of(pool, rows), generator(0, number))
         loss.backward()
         adam.step()
         losses.append(float(loss.detach()))
@@ -77,9 +76,7 @@ def test_context_restoration_is_held_against_the_slice_before_the_swaps(pool: An
         seen.append(images)
         return images
 
-    loss = CONTEXT.step(settings, stream_of(pool, rows))(
-        gives_back_what_it_sees, batch_of(pool, rows), generator("cpu", 1)
-    )
+    loss = CONTEXT.step(settings, stream_of(pool, rows))(gives_back_what_it_sees, batch_of(pool, rows), generator(1))
     images = batch_of(pool, rows).images.float() / 255
     assert (seen[0] != images).any()  # it sees a spoiled copy …
     assert float(loss) == pytest.approx(float(((seen[0] - images) ** 2).mean()))  # … and is asked for the slice itself
@@ -95,10 +92,10 @@ def test_patches_keep_their_share_of_the_slice(side: int, patch: int) -> None:
 
 def test_two_views_hold_every_slice_twice_and_differ(pool: Any) -> None:
     images = batch_of(pool, np.arange(5)).images
-    still, _ = two_views(images, Augmentation(), generator("cpu", 0))
+    still, _ = two_views(images, Augmentation(), generator(0))
     assert torch.equal(still[:5], still[5:])
     assert torch.equal(still[:5], images.float() / 255)
-    moved, drawn = two_views(images, settings_of(GLOBAL).augmentation, generator("cpu", 0))
+    moved, drawn = two_views(images, settings_of(GLOBAL).augmentation, generator(0))
     assert len(moved) == 10
     assert (drawn[0].angle_deg != drawn[1].angle_deg).all()
 
@@ -108,10 +105,10 @@ def test_a_network_that_knows_every_slice_has_the_least_contrast_loss(pool: Any)
     settings = replace(settings_of(GLOBAL), augmentation=Augmentation())
     rows = np.arange(5)
     step = GLOBAL.step(settings, stream_of(pool, rows))
-    loss = step(lambda views: torch.eye(5).repeat(2, 1), batch_of(pool, rows), generator("cpu", 0))
+    loss = step(lambda views: torch.eye(5).repeat(2, 1), batch_of(pool, rows), generator(0))
     assert float(loss) == pytest.approx(math.log(math.exp(10) + 8) - 10, abs=1e-6)
     # twins interleaved instead of one half behind the other would be worse
-    mixed = step(lambda views: torch.eye(5).repeat_interleave(2, 0), batch_of(pool, rows), generator("cpu", 0))
+    mixed = step(lambda views: torch.eye(5).repeat_interleave(2, 0), batch_of(pool, rows), generator(0))
     assert float(mixed) > 1
 
 
@@ -122,7 +119,7 @@ def test_the_local_contrast_compares_within_a_slice_alone(pool: Any) -> None:
     own = torch.Generator().manual_seed(0)
     one = torch.randn(1, 64, 16, 16, generator=own)
     step = LOCAL.step(settings, stream_of(pool, rows))
-    loss = step(lambda views: one.expand(6, -1, -1, -1), batch_of(pool, rows), generator("cpu", 0))
+    loss = step(lambda views: one.expand(6, -1, -1, -1), batch_of(pool, rows), generator(0))
     assert float(loss) < 0.05
 
 
@@ -143,8 +140,8 @@ def test_the_binary_classifier_knows_ich_by_class_one(pool: Any) -> None:
     step = BINARY.step(settings, stream_of(pool, np.arange(8)))
     batch = batch_of(pool, np.arange(8))  # slices 0, 2, 4, 6 bleed
     says = torch.tensor([[-9.0, 9.0], [9.0, -9.0]]).repeat(4, 1)
-    assert float(step(lambda _: says, batch, generator("cpu", 0))) == pytest.approx(0, abs=1e-6)
-    assert float(step(lambda _: says.flip(1), batch, generator("cpu", 0))) == pytest.approx(18, abs=1e-6)
+    assert float(step(lambda _: says, batch, generator(0))) == pytest.approx(0, abs=1e-6)
+    assert float(step(lambda _: says.flip(1), batch, generator(0))) == pytest.approx(18, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["multilabel-ce", "multilabel-dice"])
@@ -168,7 +165,7 @@ def test_the_seven_labels_come_in_the_authors_order(pool: Any, name: str) -> Non
     step = TASKS[name].step(settings, stream_of(pool, rows))
 
     def loss(guess: Any) -> float:
-        return float(step(lambda _: guess * 40 - 20, batch_of(pool, rows), generator("cpu", 0)))
+        return float(step(lambda _: guess * 40 - 20, batch_of(pool, rows), generator(0)))
 
     assert loss(truth) < 1e-3
     # any two neighbours exchanged are seen: the Dice loss of two slices in nine, (1 − 3/5) · 2 / 9 = 0.089, at least
@@ -185,7 +182,7 @@ def test_shuffled_labels_are_not_learned_by_a_network_that_knows_the_right_ones(
     step = BINARY.step(settings, stream_of(pool, rows))
     wrong = replace(batch_of(pool, rows), labels=torch.from_numpy(seven(pool.index.iloc[np.roll(rows, 1)])))
     with torch.no_grad():
-        assert float(step(network, wrong, generator("cpu", 0))) > 10 * losses[-1]
+        assert float(step(network, wrong, generator(0))) > 10 * losses[-1]
 
 
 def test_the_codes_class_weights_are_the_other_classs_share(pool: Any) -> None:
@@ -195,7 +192,7 @@ def test_the_codes_class_weights_are_the_other_classs_share(pool: Any) -> None:
     settings = settings_of(BINARY, variant="code")
     step = BINARY.step(settings, stream_of(pool, rows))
     ich = torch.tensor([[-9.0, 9.0]]).repeat(4, 1)
-    assert float(step(lambda _: ich, batch_of(pool, rows), generator("cpu", 0))) == pytest.approx(18 * 0.25 / 2.5)
+    assert float(step(lambda _: ich, batch_of(pool, rows), generator(0))) == pytest.approx(18 * 0.25 / 2.5)
 
 
 PAPER = {  # Spahr 2023, Sec. 2.6.1.1 to 2.6.2.2: epochs, batch, rotation in degrees
@@ -246,7 +243,7 @@ def test_the_local_contrasts_first_stage_is_the_global_contrast_itself_and_the_c
 def test_aligned_regions_are_asked_for_by_the_job_and_show_the_same_piece_of_the_head(pool: Any) -> None:
     # a network that gives back the slice, of random texture: brought together, the twins agree but for the
     # interpolation; apart, they are other pieces of the texture
-    plain, aligned = settings_of(LOCAL, method="local-contrastive"), settings_of(LOCAL, aligned=True)
+    plain, aligned = settings_of(LOCAL), settings_of(LOCAL, options=(("aligned", "yes"),))
     assert (plain.regions.aligned, aligned.regions.aligned) == (False, True)
     assert plain.regions == replace(aligned.regions, aligned=False)
     rows = np.arange(4)
@@ -256,7 +253,7 @@ def test_aligned_regions_are_asked_for_by_the_job_and_show_the_same_piece_of_the
     for settings in (plain, aligned):
         still = replace(settings, augmentation=Augmentation(translate=0.1, rotate_deg=20.0))
         step = LOCAL.step(still, stream_of(pool, rows))
-        losses.append(float(step(lambda views: views - views.mean(), batch, generator("cpu", 5))))
+        losses.append(float(step(lambda views: views - views.mean(), batch, generator(5))))
     assert losses[1] < 0.6 * losses[0]
 
 

@@ -349,6 +349,6 @@ def test_rsna_is_read_as_a_balanced_pool_from_where_the_job_says(
 
 
 def test_aligned_goes_with_the_local_contrast_alone(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="local-contrastive alone"):
-        check(tiny_job(tmp_path, aligned=True))
-    check(tiny_job(tmp_path, method="local-contrastive", aligned=True))
+    with pytest.raises(UsageError, match="has no options of its own"):
+        check(tiny_job(tmp_path, method="unet-mixed", options=(("aligned", "yes"),)))
+    check(tiny_job(tmp_path, method="local-contrastive", options=(("aligned", "yes"),)))

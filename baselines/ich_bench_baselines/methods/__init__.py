@@ -5,6 +5,7 @@ A file `methods/unet_mixed.py` is the method `unet-mixed`. It holds:
     ID, PAPER, ABOUT, SUPERVISION, LABELS   plain text; words of `ich_bench.submissions.terms`
     PARAMETERS                              how many the network that predicts has
     DEPARTURES                              what differs from the paper, numbered
+    CHOICES                                 optional: what `--option NAME=VALUE` takes, the usual value first
     Settings                                a frozen dataclass of `paper(...)`, `code(...)` and `ours(...)` values
     settings(job) -> Settings               as the job asks for them
     train(job) -> Path                      its checkpoint, or parts.json
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ich_bench_baselines.predict import Predictor
 
 _HERE = Path(__file__).parent
-_PLAIN = ("ID", "PAPER", "ABOUT", "SUPERVISION", "LABELS", "PARAMETERS", "DEPARTURES")
+_PLAIN = ("ID", "PAPER", "ABOUT", "SUPERVISION", "LABELS", "PARAMETERS", "DEPARTURES", "CHOICES")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class About:
     labels: tuple[str, ...]
     parameters: int | None
     departures: tuple[str, ...]
+    choices: Mapping[str, tuple[str, ...]]
 
 
 class Method(Protocol):
@@ -81,6 +83,7 @@ def _read(path: Path) -> About:
         labels=tuple(values["LABELS"]),
         parameters=values.get("PARAMETERS"),
         departures=tuple(values.get("DEPARTURES", ())),
+        choices=values.get("CHOICES", {}),
     )
 
 

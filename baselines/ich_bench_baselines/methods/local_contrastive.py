@@ -19,9 +19,10 @@ ABOUT = "global-contrastive's encoder, frozen while three levels up learn to tel
 SUPERVISION = "self-supervised-transfer"
 LABELS = ("voxel", "unlabelled")
 PARAMETERS = 5_409_089
+CHOICES = {"aligned": ("no", "yes")}
 DEPARTURES = (
     "The same places of two views that were moved apart are compared, as in the paper and its code, though "
-    "they show different pieces of the head; `--aligned` brings them together.",
+    "they show different pieces of the head; `--option aligned=yes` brings them together.",
     "The frozen encoder's running averages still follow the data, as in the code; its weights do not.",
     "Both views go through the network in one pass: batch normalisation averages over both; the paper does not say.",
     "The 5,000 held-out slices of the pool are drawn by patient; the paper does not say, its code draws slices.",

@@ -31,7 +31,9 @@ Variant = Annotated[str, typer.Option("--variant", help="paper, or code: the aut
 TrainOn = Annotated[str | None, typer.Option("--train-on", help="Train on all cases of this other dataset.")]
 TrainData = Annotated[Path | None, typer.Option("--train-data", help="The folder of the --train-on dataset.")]
 PoolName = Annotated[str | None, typer.Option("--pool", help="For pretexts: phantom-pool:N or rsna.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="local-contrastive: compare the same piece of the head.")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", help="One of the method's own, as NAME=VALUE; `show` lists them.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16; by default bf16 on a GPU.")]
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the network (torch.compile).")]
@@ -73,7 +75,7 @@ def train(method_id: MethodId, dataset: DatasetName, fold: Annotated[int, typer.
           seed: Annotated[int, typer.Option("--seed")] = 0, out: OutDir = OUT, data: Data = None,
           scheme: SchemeOpt = None, budget: Budget = None, schedule: Schedule = "paper", variant: Variant = "paper",
           train_on: TrainOn = None, train_data: TrainData = None, pool: PoolName = None,
-          aligned: Aligned = False, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
+          option: Options = None, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
           batch: Batch = None, epochs: Epochs = None, width: Width = None, side: Side = None,
           jobs: Jobs = 0) -> None:  # fmt: skip
     """Train one fold; print the checkpoint's path. Interrupted, the same command continues."""
@@ -83,9 +85,9 @@ def train(method_id: MethodId, dataset: DatasetName, fold: Annotated[int, typer.
     from ich_bench_baselines.methods import method
 
     job = _job(method_id, dataset, out, scheme=scheme, fold=fold, seed=seed, data=data, budget=budget,
-               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, aligned=aligned,
-               device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
-               side=side, jobs=jobs)  # fmt: skip
+               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
+               options=_options(option), device=device, precision=precision, compiled=compiled, batch=batch,
+               epochs=epochs, width=width, side=side, jobs=jobs)  # fmt: skip
     with console.progress(f"training {method_id}, fold {fold}") as tick:
         path = method(method_id).train(replace(job, progress=tick))
     console.data(str(path))
@@ -123,7 +125,7 @@ def predict(
 def run(method_id: MethodId, dataset: DatasetName, fold: Folds = None, seed: Seeds = "0", out: OutDir = OUT,
         data: Data = None, scheme: SchemeOpt = None, budget: Budget = None, schedule: Schedule = "paper",
         variant: Variant = "paper", train_on: TrainOn = None, train_data: TrainData = None, pool: PoolName = None,
-        aligned: Aligned = False, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
+        option: Options = None, device: Device = "auto", precision: Precision = None, compiled: Compiled = False,
         batch: Batch = None, epochs: Epochs = None, width: Width = None, side: Side = None, jobs: Jobs = 0,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
         ) -> None:  # fmt: skip
@@ -134,9 +136,9 @@ def run(method_id: MethodId, dataset: DatasetName, fold: Folds = None, seed: See
     _need("ich_bench_baselines", "torch")
     seeds = _seeds(seed)
     job = _job(method_id, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
-               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool, aligned=aligned,
-               device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
-               side=side, jobs=jobs)  # fmt: skip
+               schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
+               options=_options(option), device=device, precision=precision, compiled=compiled, batch=batch,
+               epochs=epochs, width=width, side=side, jobs=jobs)  # fmt: skip
     folds = fold_numbers(fold)
     if dry_run:
         from ich_bench_baselines.planned import planned
@@ -220,6 +222,14 @@ def _job(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, devic
     if check:
         check_job(job)
     return job
+
+
+def _options(given: list[str] | None) -> tuple[tuple[str, str], ...]:
+    parts = [one.partition("=") for one in given or ()]
+    wrong = [name for name, equals, value in parts if not (name and equals and value)]
+    if wrong:
+        raise UsageError(f"--option {wrong[0]}: expected NAME=VALUE, such as aligned=yes.")
+    return tuple((name.strip(), value.strip()) for name, _, value in parts)
 
 
 def _device(asked: str) -> str:
