@@ -4,7 +4,7 @@
     OUT/<method>/<dataset>/all/seed_0/                             the same, trained on all of it (`train_on`)
     OUT/pretext/<task>-<key>/                                      pretexts, shared between methods
     OUT/<method>/                                                  submission.toml, predictions/…, scores/…
-    OUT/<method>-from-<dataset>/                                   the same of what another dataset trained
+    OUT/<method>-from-<dataset>/                                   the same of what another dataset, or a pool, trained
 
 Where a method's option is not its usual one, it stands in the first name: `chen-alternating-strategy-joint`. The last
 two are folders for `ich-bench evaluate` and `ich-bench submit`; masks lie in them as
@@ -76,13 +76,20 @@ class Job:
     tell: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     @property
+    def pool_alone(self) -> bool:
+        """Whether it is trained on its pool alone: nothing of the dataset that it predicts is looked at."""
+        return self.pool is not None and known_method(self.method).pool_alone
+
+    @property
     def elsewhere(self) -> bool:
-        """Whether it is trained on another dataset than it predicts."""
-        return self.train_on is not None and self.train_on != self.dataset
+        """Whether it is trained on another dataset than it predicts, or on a pool alone."""
+        return self.pool_alone or (self.train_on is not None and self.train_on != self.dataset)
 
     @property
     def trained_dataset(self) -> str:
-        """The dataset whose cases are trained on."""
+        """The dataset whose cases are trained on, or the pool."""
+        if self.pool is not None and self.pool_alone:
+            return self.pool.partition(":")[0]
         return self.train_on or self.dataset
 
     @property
@@ -98,6 +105,8 @@ def tested(job: Job) -> Scheme:
 
 def trained(job: Job) -> tuple[Scheme, int]:
     """Return the folds and the fold that are trained: of another dataset all cases, of which none is kept apart."""
+    if job.pool_alone:
+        return Scheme(dataset=job.trained_dataset, name=WHOLE, rows=(), sha256="", about="a pool without folds"), 0
     if not job.elsewhere:
         return tested(job), job.fold
     frozen = load_scheme(job.trained_dataset)
@@ -170,14 +179,17 @@ def check(job: Job) -> None:
         listed = ", ".join(map(str, scheme.folds))
         raise UsageError(f"{job.dataset}/{scheme.name} has no fold {job.fold}; it has {listed}.")
     if job.elsewhere and job.budget is not None:
-        raise UsageError("--budget goes with folds of the dataset itself: leave it or --train-on away.")
+        other = "--pool" if job.pool_alone else "--train-on"
+        raise UsageError(f"--budget goes with folds of the dataset itself: leave it or {other} away.")
+    if job.pool_alone and job.train_on is not None:
+        raise UsageError(f"{job.method} learns from its pool alone: leave --pool or --train-on away.")
     if not job.elsewhere and not scheme.train_cases(job.fold):
         others = [one for one in DATASETS if not card(one).pool and card(one).trainable and one != job.dataset]
         raise UsageError(
             f"{job.dataset}/{scheme.name} is only tested on: every case of it is in fold {job.fold}. Name with "
             f"--train-on what is trained on: {', '.join(others)}."
         )
-    if job.elsewhere and not card(job.trained_dataset).trainable:
+    if job.elsewhere and not job.pool_alone and not card(job.trained_dataset).trainable:
         raise UsageError(f"{job.train_on} is only tested on: nothing may be trained on it.")
     training_cases(job)
 
@@ -204,19 +216,25 @@ def _check_options(job: Job) -> None:
 def folder(job: Job) -> Path:
     """Return where a training lies: its checkpoint, log and about.json."""
     scheme, fold = trained(job)
-    parts = [titled(job), scheme.dataset, scheme.name, *_below(job)]
+    parts = [titled(job), _source(job) if job.elsewhere else scheme.dataset, scheme.name, *_below(job)]
     return job.out.joinpath(*parts, *([] if job.elsewhere else [f"fold_{fold}"]))
 
 
 def submission_folder(job: Job) -> Path:
     """Return the folder that `evaluate` and `submit` take: one a method and what it was trained on."""
-    return job.out / (f"{titled(job)}-from-{job.train_on}" if job.elsewhere else titled(job))
+    return job.out / (f"{titled(job)}-from-{_source(job)}" if job.elsewhere else titled(job))
 
 
 def predictions_folder(job: Job) -> Path:
     """Return where the masks of this fold go; a model trained elsewhere predicts all cases, in no fold's folder."""
     home = submission_folder(job).joinpath("predictions", job.dataset, tested(job).name, *_below(job))
     return home if job.elsewhere else home / f"fold_{job.fold}"
+
+
+def _source(job: Job) -> str:
+    """Return what a job is trained on as a name of folders; of drawn pools with their number of heads."""
+    heads = (job.pool or "").partition(":")[2]
+    return f"{job.trained_dataset}-{heads}" if job.pool_alone and heads.isdecimal() else job.trained_dataset
 
 
 def _below(job: Job) -> list[str]:

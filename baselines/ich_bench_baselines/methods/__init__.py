@@ -5,6 +5,7 @@ A file `methods/unet_mixed.py` is the method `unet-mixed`. It holds:
     ID, PAPER, ABOUT, SUPERVISION, LABELS   plain text; words of `ich_bench.submissions.terms`
     PARAMETERS                              how many the network that predicts has
     DEPARTURES                              what differs from the paper, numbered
+    POOL_ALONE                              optional: True where a job with a pool is trained on nothing but that pool
     CHOICES                                 optional: what `--option NAME=VALUE` takes, the usual value first
     Settings                                a frozen dataclass of `paper(...)`, `code(...)` and `ours(...)` values
     settings(job) -> Settings               as the job asks for them
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ich_bench_baselines.predict import Predictor
 
 _HERE = Path(__file__).parent
-_PLAIN = ("ID", "PAPER", "ABOUT", "SUPERVISION", "LABELS", "PARAMETERS", "DEPARTURES", "CHOICES")
+_PLAIN = ("ID", "PAPER", "ABOUT", "SUPERVISION", "LABELS", "PARAMETERS", "DEPARTURES", "CHOICES", "POOL_ALONE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class About:
     parameters: int | None
     departures: tuple[str, ...]
     choices: Mapping[str, tuple[str, ...]]
+    pool_alone: bool
 
 
 class Method(Protocol):
@@ -84,6 +86,7 @@ def _read(path: Path) -> About:
         parameters=values.get("PARAMETERS"),
         departures=tuple(values.get("DEPARTURES", ())),
         choices=values.get("CHOICES", {}),
+        pool_alone=values.get("POOL_ALONE", False),
     )
 
 
