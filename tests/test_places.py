@@ -92,6 +92,22 @@ def test_a_config_folder_that_cannot_be_written_is_told_in_words(
         places.write_json(places.config_folder() / "data.json", {})
 
 
+def test_a_text_that_the_disk_refuses_leaves_what_was_there_and_names_the_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = places.write_text(tmp_path / "below" / "a.csv", "one\n")
+
+    def full(part: Path, text: str, **how: str) -> None:
+        part.write_bytes(b"t")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(IchBenchError, match=r"a\.csv: No space left on device\. Make room\."):
+        places.write_text(path, "two\n", mend="Make room.")
+    assert path.read_bytes() == b"one\n"
+    assert list(path.parent.iterdir()) == [path]  # and no half-written file beside it
+
+
 def test_without_settings_cache_and_config_are_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ICH_BENCH_CACHE")
     monkeypatch.delenv("ICH_BENCH_CONFIG")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.places import write_text
 from ich_bench.report import pictures, style
 from ich_bench.tables.layout import Block, as_text
 from ich_bench_baselines import checkpoint
@@ -264,16 +264,7 @@ def _purity(folder: Path, panels: Sequence[Panel]) -> Path:
 def _write(path: Path, lines: Sequence[Sequence[Any]]) -> Path:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text.getvalue(), encoding="utf-8")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return write_text(path, text.getvalue())
 
 
 def _scikit_learn() -> Any:

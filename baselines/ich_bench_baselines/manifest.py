@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import statistics
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ich_bench.errors import IchBenchError, InputError
+from ich_bench.errors import InputError
+from ich_bench.places import write_text
 from ich_bench.submissions.schema import FILE, check
 from ich_bench.submissions.written import toml_value
 from ich_bench_baselines.job import Job, folder, submission_folder, tested, titled
@@ -66,16 +66,7 @@ def write_manifest(trained: Mapping[Job, Path]) -> Path:
         raise InputError(f"the manifest of {job.method} is not one that can be submitted:", problems)
     path = submission_folder(job) / FILE
     text = "".join(f"{name} = {toml_value(value)}\n" for name, value in values.items())
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return write_text(path, text)
 
 
 def _there(predictions: Path, dataset: str) -> list[str]:

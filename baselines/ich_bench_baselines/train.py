@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import nullcontext
@@ -17,17 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ich_bench.errors import IchBenchError
-from ich_bench_baselines import checkpoint, distributed
+from ich_bench.places import write_text
+from ich_bench_baselines import checkpoint, distributed, validation
+from ich_bench_baselines.augment import generator
 
 Progress = Callable[[int, int], None]
 Step = Callable[[nn.Module, Any, torch.Generator], Tensor]
 Batches = Callable[[int], Iterable[Any]]
-LAST, LOG = "last.ckpt", "log.csv"
+LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 COLUMNS = ("epoch", "steps", "slices", "loss", "learning_rate", "seconds", "slices_per_s")
 
 
@@ -59,10 +59,20 @@ class Run:
     progress: Progress = field(default=lambda done, total: None)
 
 
-def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, about: Mapping[str, Any]) -> Path:
+def fit(
+    model: nn.Module,
+    step: Step,
+    batches: Batches,
+    how: Fit,
+    run: Run,
+    about: Mapping[str, Any],
+    watch: validation.Watch | None = None,
+) -> Path:
     """Train a network and return its checkpoint, which is that of the last epoch: nothing is chosen on any fold.
 
-    A training that was interrupted goes on after its last whole epoch; one that is done is returned as it is.
+    With `watch`, what comes back is `best.ckpt`, the weights of the epoch that was best on the cases that it looks at;
+    `last.ckpt` then holds these too, so that an interruption loses neither. A training that was interrupted goes on
+    after its last whole epoch; one that is done is returned as it is.
 
     Args:
         model: The network, as it starts; its weights are overwritten by those of an earlier epoch where there is one.
@@ -71,9 +81,11 @@ def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, abou
         how: Epochs, rates.
         run: Folder, device, precision, seed.
         about: Plain values that say what is trained; a checkpoint with other ones is refused.
+        watch: What chooses the epoch and gives the training up, where the paper says so.
 
     Raises:
-        IchBenchError: the loss is not finite, memory or the disk is full, or `run.out` holds another training.
+        IchBenchError: the loss or the validation is not finite, memory or the disk is full, or `run.out` holds another
+            training.
     """
     kept_at = run.out / LAST
     kept_about = told(about, how, seed=run.seed, precision=run.precision)
@@ -84,19 +96,35 @@ def fit(model: nn.Module, step: Step, batches: Batches, how: Fit, run: Run, abou
         weight_decay=how.weight_decay,
         fused=run.device.startswith("cuda"),
     )
-    done = _resume(kept_at, model, adam, kept_about, run)
+    done, best = _resume(kept_at, model, adam, kept_about, run)
     net = distributed.wrapped(model, run.device)
     fast = torch.compile(net) if run.compiled else net
     for epoch in range(done, how.epochs):
-        _epoch(fast, model, adam, step, batches, how, run, epoch)
+        if watch is not None and validation.given_up(best, epoch, watch.patience):
+            break
+        score = _epoch(fast, model, adam, step, batches, how, run, epoch, watch)
+        weights = {name: one.detach().cpu() for name, one in model.state_dict().items()}
+        best = None if score is None else validation.better(best, epoch + 1, score, weights)
         if distributed.leads():
-            weights = {name: one.detach().cpu() for name, one in model.state_dict().items()}
             state = checkpoint.Checkpoint(
-                about=kept_about, weights=weights, epoch=epoch + 1, optimizer=adam.state_dict()
+                about=kept_about,
+                weights=weights,
+                epoch=epoch + 1,
+                optimizer=adam.state_dict(),
+                best={} if best is None else best.plain(),
             )
             checkpoint.save(kept_at, state)
         distributed.wait()
-    return kept_at
+    return kept_at if best is None else _chosen(run.out / BEST, kept_about, best)
+
+
+def _chosen(path: Path, about: Mapping[str, Any], best: validation.Best) -> Path:
+    """Return the checkpoint of the best epoch, written now where another or none is there."""
+    chosen = {**about, "best_epoch": best.epoch, "validation": best.score}
+    if distributed.leads() and not (path.is_file() and checkpoint.read(path).about == chosen):
+        checkpoint.save(path, checkpoint.Checkpoint(about=chosen, weights=best.weights, epoch=best.epoch, optimizer={}))
+    distributed.wait()
+    return path
 
 
 def plain_fit(how: Fit) -> dict[str, Any]:
@@ -108,12 +136,6 @@ def told(about: Mapping[str, Any], how: Fit, *, seed: int, precision: str) -> di
     """Return what a checkpoint says of its training, as it is read back."""
     kept: dict[str, Any] = _as_json({**about, "fit": plain_fit(how), "seed": seed, "precision": precision})
     return kept
-
-
-def generator(device: str, *numbers: int) -> torch.Generator:
-    """Return a generator on a device that depends on these numbers alone."""
-    state = int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator(device=device).manual_seed(state)
 
 
 def autocast(run: Run) -> Any:
@@ -128,22 +150,24 @@ def is_done(out: Path, how: Fit) -> bool:
     return (out / LAST).is_file() and checkpoint.read(out / LAST).epoch >= how.epochs
 
 
-def _resume(path: Path, model: nn.Module, adam: torch.optim.Adam, wanted: Mapping[str, Any], run: Run) -> int:
-    """Return how many epochs are done, with the network and the optimiser as they were after the last of them."""
+def _resume(
+    path: Path, model: nn.Module, adam: torch.optim.Adam, wanted: Mapping[str, Any], run: Run
+) -> tuple[int, validation.Best | None]:
+    """Return how many epochs are done and the best, with network and optimiser as they were after the last of them."""
     if not path.exists():
-        return 0
+        return 0, None
     kept = checkpoint.read(path, device=run.device)
     checkpoint.check_same(path, kept.about, wanted)
     checkpoint.load_weights(model, kept.weights, source=path)
     adam.load_state_dict(dict(kept.optimizer))
     if distributed.leads():
         _shorten(run.out / LOG, kept.epoch)
-    return kept.epoch
+    return kept.epoch, validation.Best.of(kept.best)
 
 
 def _epoch(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batches: Batches, how: Fit, run: Run,
-           epoch: int) -> None:  # fmt: skip
-    """Train one epoch and write its line into the log."""
+           epoch: int, watch: validation.Watch | None) -> float | None:  # fmt: skip
+    """Train one epoch and write its line into the log; return its validation, None where nothing is watched."""
     rate = how.lr * how.gamma**epoch
     for group in adam.param_groups:
         group["lr"] = rate
@@ -165,17 +189,28 @@ def _epoch(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch
             f"the loss became {float(values[bad[0]])} in epoch {epoch + 1}, step {bad[0] + 1}. The checkpoint of epoch "
             f"{epoch} is kept in {run.out}. Try --precision fp32 or a lower rate; --seed gives another start."
         )
+    trained_s = time.perf_counter() - begun
+    score = None if watch is None else _validated(model, watch, run.device)
     if distributed.leads():
         seconds = time.perf_counter() - begun
         slices = len(losses) * how.batch_size
+        own = {} if score is None else {"validation": f"{score:.6g}"}
         _log(run.out / LOG, (epoch + 1, len(losses), slices, f"{float(values.mean()):.6g}", f"{rate:.6g}",
-                             f"{seconds:.2f}", f"{slices / max(seconds, 1e-9):.1f}"))  # fmt: skip
+                             f"{seconds:.2f}", f"{slices / max(trained_s, 1e-9):.1f}", *own.values()), own)  # fmt: skip
+    return score
+
+
+def _validated(model: nn.Module, watch: validation.Watch, device: str) -> float:
+    """Return the validation of the network as it is now, the same number in all processes."""
+    model.eval()
+    with torch.no_grad():
+        return distributed.agreed(watch.score(model), device)
 
 
 def _step(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch: Any, how: Fit, run: Run,
           place: tuple[int, int]) -> Tensor:  # fmt: skip
     """Return the loss of one step, the weights moved; what runs out of memory is named with a way out."""
-    own = generator(run.device, run.seed, *place, distributed.rank())
+    own = generator(run.seed, *place, distributed.rank(), device=run.device)
     torch.manual_seed(own.initial_seed())  # dropout draws from the global generator
     try:
         with autocast(run):
@@ -194,14 +229,14 @@ def _step(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch:
     return loss.detach()
 
 
-def _log(path: Path, line: Iterable[Any]) -> None:
-    """Append a line; IchBenchError where the disk refuses."""
+def _log(path: Path, line: Iterable[Any], more: Iterable[str] = ()) -> None:
+    """Append a line, of `COLUMNS` and these more; IchBenchError where the disk refuses."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([COLUMNS, line] if new else [line])
+            writer.writerows([(*COLUMNS, *more), line] if new else [line])
     except OSError as fault:
         raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. Free space there.") from fault
 
@@ -212,9 +247,7 @@ def _shorten(path: Path, epochs: int) -> None:
         return
     lines = path.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines[1:] if line.split(",")[0].isdecimal() and int(line.split(",")[0]) <= epochs]
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text("".join([*lines[:1], *kept]), encoding="utf-8")
-    part.replace(path)
+    write_text(path, "".join([*lines[:1], *kept]))
 
 
 def _as_json(value: Any) -> Any:

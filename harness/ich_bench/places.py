@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
@@ -81,21 +82,28 @@ def remembered(dataset_id: str) -> Path | None:
     return None if kept is None else Path(kept)
 
 
-def write_json(path: Path, content: object) -> None:
-    """Write JSON beside its final place, then rename; IchBenchError in words where the disk refuses."""
+def write_text(path: Path, text: str, *, mend: str = "Free space, or choose -o.") -> Path:
+    """Write a text file beside its final place, then rename; return the path. Folders are made as needed.
+
+    IchBenchError in words where the disk refuses, `mend` at their end; what was there before is then untouched.
+    """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(path)
     except OSError as fault:
-        raise IchBenchError(
-            f"cannot write {path}: {fault.strerror or fault}. Free space there, or name another folder in "
-            "ICH_BENCH_CONFIG (configuration) or ICH_BENCH_CACHE (caches)."
-        ) from fault
+        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. {mend}") from fault
     finally:
-        if part.exists():
-            part.unlink()
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON as `write_text` writes a text."""
+    mend = "Free space there, or name another folder in ICH_BENCH_CONFIG (configuration) or ICH_BENCH_CACHE (caches)."
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", mend=mend)
 
 
 def _memory() -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,18 +35,9 @@ from ich_bench_app.upload import among, form, outcome, process
 from ich_bench_app.upload.limits import MB
 from ich_bench_app.upload.outcome import Failed, Faulty, Outcome, Scored, Step
 
+pytestmark = pytest.mark.usefixtures("temporary")
 PAGE = "try_a_submission"
 ZIP = "application/zip"
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The system's temporary folder, empty by the end of each test."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture

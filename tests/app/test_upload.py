@@ -9,12 +9,11 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +36,9 @@ from ich_bench_app.upload.outcome import Failed, Faulty, Scored, Step
 from ich_bench_app.upload.worker import SCORE, Order, obey
 from test_archive import pack, pack_one
 
+pytestmark = pytest.mark.usefixtures("temporary")
 SOUND = {f"head-{number}": lopsided(number) for number in range(4)}
 NAMES = tuple(f"{name}.nii.gz" for name in SOUND)
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The system's temporary folder, empty when a test begins, and by the end of each."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def report(
 ) -> None:
     """Write one HTML file with the papers' tables and figures; it needs no network and no other file."""
     from ich_bench.errors import UsageError, did_you_mean
+    from ich_bench.places import write_text
     from ich_bench.report.tables import FORMATS
     from ich_bench.report.write import report as make
-    from ich_bench.report.write import write_text
 
     if format not in (*FORMATS, "both"):
         raise UsageError(f"there is no format {format!r}. {did_you_mean(format, (*FORMATS, 'both'))}")

@@ -13,9 +13,10 @@ from zlib import crc32
 
 from ich_bench.cases import SUBTYPES, Case, Dataset, Scheme
 from ich_bench.datasets import card
-from ich_bench.downloads.view import View, as_json, write_text
+from ich_bench.downloads.view import View, as_json
 from ich_bench.errors import IchBenchError, UsageError, did_you_mean
 from ich_bench.folds import load_scheme
+from ich_bench.places import write_text
 
 Progress = Callable[[int, int], None]
 FORMATS = ("nnunet", "monai", "csv")

@@ -19,6 +19,7 @@ from ich_bench.cases import Case, Dataset
 from ich_bench.datasets._grids import off_grid
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.geometry import Geometry
+from ich_bench.places import write_text
 from ich_bench.volume import open_mask, read_ct, read_geometry, write_ct, write_mask
 
 MARK = "ich-bench.json"  # lies in every exported folder: that it is ours, and which files in it are
@@ -148,19 +149,6 @@ class View:
         except (OSError, ValueError, KeyError, TypeError):
             return set()
         return {name for name in named if isinstance(name, str) and ".." not in Path(name).parts and name[:1] != "/"}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file beside its final place, then rename; folders are made as needed."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. Free space, or choose -o.") from fault
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def as_json(value: Any) -> str:

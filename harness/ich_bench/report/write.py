@@ -14,6 +14,7 @@ from ich_bench.datasets import card
 from ich_bench.errors import IchBenchError, UsageError, did_you_mean
 from ich_bench.escape import printable
 from ich_bench.folds import load_scheme
+from ich_bench.places import write_text
 from ich_bench.report.page import page
 from ich_bench.report.parts import Part, parts_of
 from ich_bench.report.pictures import Picture, save_all
@@ -131,15 +132,3 @@ def _wanted(sources: Sources, datasets: Collection[str]) -> tuple[list[tuple[str
         if name not in {pair[0] for pair in chosen}:
             chosen.append((name, load_scheme(name).name))
     return sorted(chosen, key=lambda pair: (known.index(pair[0]), pair[1])), notes
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file beside its place, then rename it; IchBenchError where the disk refuses."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
-    return path

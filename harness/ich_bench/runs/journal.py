@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench.errors import IchBenchError
+from ich_bench.places import write_text
 
 _STATE = "state"
 
@@ -41,15 +40,15 @@ class Journal:
 
     def record(self, key: str, entry: Mapping[str, Any]) -> None:
         """Keep the entry under this key; floats survive exactly, NaN and infinity included."""
-        _write(self.folder / f"{key}.json", json.dumps(entry))
+        write_text(self.folder / f"{key}.json", json.dumps(entry))
 
     def begin_writing(self, inputs_sha256: str) -> None:
         """Remember whose score file is about to be written, so that a kill at that moment is understood later."""
-        _write(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": None}))
+        write_text(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": None}))
 
     def finish(self, inputs_sha256: str, scores_sha256: str) -> None:
         """Remember which input and which bytes the finished score file has, and forget the entries."""
-        _write(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": scores_sha256}))
+        write_text(self.folder / _STATE, json.dumps({"inputs": inputs_sha256, "scores": scores_sha256}))
         for entry in self.folder.glob("*.json"):
             with contextlib.suppress(OSError):
                 entry.unlink()
@@ -66,15 +65,3 @@ class Journal:
 def key_of(parts: Iterable[object]) -> str:
     """Return the sha256 over the parts' text, each on a line of its own."""
     return hashlib.sha256("".join(f"{part}\n" for part in parts).encode()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(
-            f"cannot write below {path.parent}: {fault.strerror or fault}. Free space, or choose another place with -o."
-        ) from fault

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from ich_bench.errors import IchBenchError, InputError, Problem
 from ich_bench.escape import printable
 from ich_bench.metrics.profiles import PROFILES
+from ich_bench.places import write_text
 from ich_bench.runs import store
 from ich_bench.runs.pool import Progress
 from ich_bench.submissions import written
@@ -218,11 +218,4 @@ def _raise_level(found: Submission, recomputed: Sequence[ScoreFile], level: str)
     names = {file.path.name for file in recomputed}
     files = [dataclasses.replace(file, level=level) if file.path.name in names else file for file in found.scores]
     person = written.split(path.read_text(encoding="utf-8"))[0]
-    part = path.with_name(f".{FILE}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_text(written.joined(person, files), encoding="utf-8")
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, written.joined(person, files), mend="Its levels stay as they are.")
