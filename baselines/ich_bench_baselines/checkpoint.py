@@ -10,7 +10,7 @@ import json
 import uuid
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class Checkpoint:
 
     `about` is plain: method, dataset, scheme, fold, budget, seed, every hyper-parameter with its origin, the key of the
     data. `epoch` counts the epochs that are done. `optimizer` is its state dict, empty in a finished, slim file.
+    `best` is the best epoch so far (`validation.Best`), empty where none is chosen.
     """
 
     about: Mapping[str, Any]
     weights: Mapping[str, Tensor]
     epoch: int
     optimizer: Mapping[str, Any]
+    best: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, kept: Checkpoint) -> None:
@@ -48,6 +50,7 @@ def save(path: Path, kept: Checkpoint) -> None:
         "epoch": kept.epoch,
         "weights": dict(kept.weights),
         "optimizer": dict(kept.optimizer),
+        **({"best": dict(kept.best)} if kept.best else {}),
     }
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -82,7 +85,11 @@ def read(path: Path, *, device: str = "cpu") -> Checkpoint:
     try:
         about = json.loads(content["about"])
         return Checkpoint(
-            about=about, weights=content["weights"], epoch=int(content["epoch"]), optimizer=content["optimizer"]
+            about=about,
+            weights=content["weights"],
+            epoch=int(content["epoch"]),
+            optimizer=content["optimizer"],
+            best=content.get("best", {}),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise IchBenchError(f"{path} is no sound checkpoint: {fault} is missing or odd. {mend}") from fault

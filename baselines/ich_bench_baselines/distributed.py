@@ -49,6 +49,15 @@ def wait() -> None:
         dist.barrier()
 
 
+def agreed(value: float, device: str) -> float:
+    """Return what the leading process has, so that all decide alike."""
+    if world() == 1:
+        return value
+    held = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.broadcast(held, src=0)
+    return float(held)
+
+
 def wrapped(model: nn.Module, device: str) -> nn.Module:
     """Return the network, its gradients averaged over the processes where there are several."""
     if world() == 1:
