@@ -27,7 +27,7 @@ _LOAD = 512  # slices brought to the device at once
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Slices on the device: images and what goes with them, uint8 (B, 1, side, side).
+    """Slices on the device: images and what goes with them (B, 1, side, side), uint8 or as the cache holds them.
 
     `masks` and `cavity` are 0 and 1, None where they were not asked for; `labels` (B, 7) are float32. `rows` are rows
     of the cache's index.
@@ -93,7 +93,7 @@ class Pool:
         """
         arrays = {kind: getattr(slices, kind) for kind in kinds}
         ids = {name: slices.index[name].to_numpy(dtype=object) for name in ("case_id", "patient_id", "slice_id")}
-        need = len(stream) * slices.side**2 * len(arrays)
+        need = len(stream) * slices.side**2 * sum(array.dtype.itemsize for array in arrays.values())
         whole = fits(need, free(device)) if resident is None else resident
         pool = cls(slices=slices, stream=stream, device=device, arrays=arrays, _ids=ids)
         if not whole:
@@ -215,7 +215,8 @@ def _taken(array: Any, rows: Rows) -> Any:
 
 
 def _moved(array: Any, rows: Rows, device: str) -> Tensor:
-    held = torch.empty((len(rows), *array.shape[1:]), dtype=torch.uint8, device=device)
+    kind = torch.from_numpy(_taken(array, rows[:0])).dtype
+    held = torch.empty((len(rows), *array.shape[1:]), dtype=kind, device=device)
     for start in range(0, len(rows), _LOAD):
         held[start : start + _LOAD] = torch.from_numpy(_taken(array, rows[start : start + _LOAD])).to(device)
     return held

@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Plan:
     chunks: tuple[Chunk, ...]
     count: Callable[[], int]
     notes: tuple[str, ...] = ()
+    pixel_bytes: int | None = None  # of all kinds together; None: one each
     finish: Callable[[list[dict[str, Any]]], tuple[str, ...]] = field(default=lambda rows: ())
 
     @property
@@ -87,7 +89,7 @@ class Size:
 def size_of(plan: Plan) -> Size:
     """Return how large the cache of a plan will be."""
     slices = plan.count()
-    at_rest = slices * plan.side**2 * len(plan.kinds)
+    at_rest = slices * plan.side**2 * (plan.pixel_bytes or len(plan.kinds))
     return Size(slices=slices, at_rest=at_rest, while_made=round(at_rest * (1 + _PACKED)))
 
 
@@ -239,10 +241,11 @@ def _read(plan: Plan, parts: Path, chunk: Chunk, kind: str) -> Bytes:
 
 
 def _write_array(path: Path, shape: tuple[int, ...], arrays: Iterator[Bytes]) -> None:
+    first = next(arrays)
     with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for one in arrays:
+        for one in chain([first], arrays):
             file.write(np.ascontiguousarray(one).tobytes())
         _settle(file)
 

@@ -95,8 +95,8 @@ def made(
         raise VolumeError("has no CT.", "Only a dataset with CTs can be trained or predicted on.")
     ct = read_ct(case.ct)
     grid, way = ct.geometry, orientation_of(ct.geometry)
-    reference = _mask(case.reference, grid.shape, "mask")
-    cavity = _mask(cavity_file, grid.shape, "cavity")
+    reference = mask_of(case.reference, grid.shape, "mask")
+    cavity = mask_of(cavity_file, grid.shape, "cavity")
     volumes = {"masks": reference, "cavity": cavity} if with_cavity else {"masks": reference}
     rows, columns, count = way.shape(grid.shape)
     through = way.axes[2]
@@ -128,7 +128,8 @@ def made(
     return Made(arrays=arrays, rows=lines)
 
 
-def _mask(path: Path | None, shape: tuple[int, int, int], what: str) -> Mask:
+def mask_of(path: Path | None, shape: tuple[int, int, int], what: str) -> Mask:
+    """Return the mask in a file, none where there is no file; VolumeError names `what` it should be."""
     if path is None:
         return np.zeros(shape, np.bool_)
     try:
