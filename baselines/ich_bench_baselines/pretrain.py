@@ -9,18 +9,17 @@ the pretext that goes before. So a second method, fold or budget takes the same 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.errors import UsageError
 from ich_bench.escape import printable
 from ich_bench.places import write_json
 from ich_bench_baselines import checkpoint, distributed, train
+from ich_bench_baselines.alone import alone
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.loader import Pool
@@ -131,7 +130,7 @@ def _trained(job: Job, task: Task, settings: Any, plan: Plan) -> Path:
         _tell(job, f"{task.id} is there already: {out}")
         return out / train.LAST
     before = None if task.after is None else _trained(job, task.after, settings.first, plan)
-    with _alone(out, job):
+    with alone(out, job.tell):
         if train.is_done(out, how):  # another one trained it in the meantime
             return out / train.LAST
         cache = build(plan, jobs=job.jobs, progress=job.progress, tell=job.tell)
@@ -189,38 +188,6 @@ def _begun(network: nn.Module, task: Task, path: Path) -> Start:
     start = Start(weights=checkpoint.read(path).weights, parts=task.parts, path=path)
     transfer(start.weights, network, start.parts)
     return start
-
-
-@contextmanager
-def _alone(out: Path, job: Job) -> Iterator[None]:
-    """Wait until no other process on the same disk trains here: folds share their pretexts.
-
-    Of several processes that share one training the first waits for all.
-    """
-    with _lock(out, job) if distributed.leads() else nullcontext():
-        distributed.wait()
-        yield
-
-
-@contextmanager
-def _lock(out: Path, job: Job) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        file = out.with_name(f".{out.name}.lock").open("w")
-    except OSError as fault:
-        raise IchBenchError(f"cannot write to {out.parent}: {fault.strerror or fault}.") from fault
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            _tell(job, f"another process trains {out.name}: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _tell(job: Job, what: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ich_bench.errors import UsageError
 from ich_bench.places import write_json
 from ich_bench_baselines import checkpoint, distributed, train
+from ich_bench_baselines.alone import alone
 from ich_bench_baselines.augment import Augmentation, pair
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, budget_of, folder, trained
@@ -72,9 +73,16 @@ def fitted(
     """Train on a stream whose truth is `masks` or `cavity`; the rest as in `train_segmentation`."""
     how = fit_of(settings.training)
     about = about_training(job, settings, slices, stream, start)
-    if _is_finished(out / train.LAST, about, how, job):
-        return out / train.LAST
     device = distributed.begin(job.device)
+    with alone(out, job.tell):  # another method, or another process, may need the same training
+        if _is_finished(out / train.LAST, about, how, job):
+            return out / train.LAST
+        return _trained(job, settings, slices, stream, truth, start, out, device, about)
+
+
+def _trained(job: Job, settings: Supervised, slices: SliceSet, stream: Stream, truth: str, start: Start | None,
+             out: Path, device: str, about: Mapping[str, Any]) -> Path:  # fmt: skip
+    how = fit_of(settings.training)
     network = first_network(settings.unet, job.seed, start)
     pool = Pool.on(device, slices, stream, kinds=("images", truth))
 
