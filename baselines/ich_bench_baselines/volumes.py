@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ich_bench.cases import Case, Dataset
 from ich_bench.errors import VolumeError
 from ich_bench.geometry import Geometry
-from ich_bench.volume import CT, read_ct
+from ich_bench.volume import CT, open_mask, read_ct
 from ich_bench_baselines.orient import from_slices, in_slices, orientation_of, spacing_in_slices
 from ich_bench_baselines.pixels import Mask, Window
 from ich_bench_baselines.slice_build import Chunk, Made, Plan
@@ -135,3 +135,12 @@ def made(case: Case, shape: Shape, intensity: Intensity, window: Window) -> Made
         for place in range(shape[2])
     ]
     return Made(arrays={"images": stack_of(ct, shape, intensity, window), "masks": masks}, rows=lines)
+
+
+def drawn_slices(case: Case) -> int:
+    """Return on how many of a case's own slices hemorrhage is drawn."""
+    if case.reference is None:
+        return 0
+    drawn = open_mask(case.reference, trusted=True)
+    through = orientation_of(drawn.geometry).axes[2]
+    return int(drawn.voxels().any(axis=tuple(axis for axis in range(3) if axis != through)).sum())
