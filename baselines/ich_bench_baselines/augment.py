@@ -140,7 +140,8 @@ class Pair(NamedTuple):
 def pair(images: Tensor, masks: Tensor, settings: Augmentation, generator: torch.Generator) -> Pair:
     """Return a batch and its masks (reference, cavity, …), augmented together."""
     drawn = draw(settings, len(images), generator)
-    return Pair(images=apply(images, drawn), masks=follow(masks, drawn))
+    at = grid(drawn, images) if drawn.moves else None
+    return Pair(images=apply(images, drawn, at), masks=follow(masks, drawn, at))
 
 
 def generator(*numbers: int, device: str = "cpu") -> torch.Generator:
@@ -182,22 +183,27 @@ def draw(settings: Augmentation, count: int, generator: torch.Generator) -> Draw
     )
 
 
-def apply(images: Tensor, drawn: Drawn) -> Tensor:
-    """Return images (n, 1, h, w), uint8 in 0…255 or float in [0, 1], changed as drawn: float32 in [0, 1]."""
+def apply(images: Tensor, drawn: Drawn, at: Tensor | None = None) -> Tensor:
+    """Return images (n, 1, h, w), uint8 in 0…255 or float in [0, 1], changed as drawn: float32 in [0, 1].
+
+    `at` is `grid(drawn, images)`, where it is known already.
+    """
     found = images.to(torch.float32) / 255.0 if images.dtype == torch.uint8 else images.to(torch.float32)
     if drawn.moves:
-        found = F.grid_sample(found, grid(drawn, found), mode="bilinear", padding_mode="zeros", align_corners=False)
+        at = grid(drawn, found) if at is None else at
+        found = F.grid_sample(found, at, mode="bilinear", padding_mode="zeros", align_corners=False)
     found = (found * _each(drawn.contrast, found)).clamp(0.0, 1.0)
     found = (found + _each(drawn.brightness, found)).clamp(0.0, 1.0)
     return _blurred(found, drawn).clamp(0.0, 1.0) if drawn.blur_reach_px else found
 
 
-def follow(masks: Tensor, drawn: Drawn) -> Tensor:
+def follow(masks: Tensor, drawn: Drawn, at: Tensor | None = None) -> Tensor:
     """Return masks (n, m, h, w) moved as the images are, nearest neighbour, False beyond the edge: bool."""
     found = masks != 0
     if not drawn.moves:
         return found
-    moved = F.grid_sample(found.float(), grid(drawn, found), mode="nearest", padding_mode="zeros", align_corners=False)
+    at = grid(drawn, found) if at is None else at
+    moved = F.grid_sample(found.float(), at, mode="nearest", padding_mode="zeros", align_corners=False)
     return moved > 0.5
 
 

@@ -60,7 +60,8 @@ def free_bytes(device: str) -> int | None:
 class Pool:
     """The slices of a stream, ready for a device; `arrays` are those of the cache by kind, `images` among them.
 
-    `resident` holds them on the device, in the order of the stream; None: they are gathered from the memory map.
+    `resident` holds them on the device, and `labels` where there are any, in the order of the stream; None: they are
+    gathered from the memory map.
     """
 
     slices: SliceSet
@@ -100,6 +101,8 @@ class Pool:
             return pool
         try:
             held = {kind: _moved(array, stream.rows, device) for kind, array in arrays.items()}
+            if stream.labels is not None:
+                held["labels"] = torch.from_numpy(stream.labels).to(device)
         except torch.OutOfMemoryError:  # another program took it since
             return pool
         return cls(slices=slices, stream=stream, device=device, arrays=arrays, resident=held, _ids=ids)
@@ -107,7 +110,9 @@ class Pool:
     def batch(self, places: Rows) -> Batch:
         """Return these places of the stream as a batch; the guard sees it first."""
         self.check(places)
-        return self._moved(self._gathered(places))
+        if self.resident is None:
+            return self._moved(places, self._gathered(places))
+        return self._picked(places, torch.from_numpy(places).to(self.device))
 
     def check(self, places: Rows) -> None:
         """Record the ids of a batch; IchBenchError where one is kept apart."""
@@ -122,28 +127,27 @@ class Pool:
         dealt = batches(len(self.stream), size, seed=seed, epoch=epoch, drop_last=drop_last)
         return Epoch(pool=self, dealt=tuple(dealt if world == 1 else share(dealt, rank, world)))
 
-    def _gathered(self, places: Rows) -> tuple[Rows, dict[str, Tensor]]:
-        """Return places and, where nothing is on the device, what they hold, pinned where it goes to a GPU."""
-        if self.resident is not None:
-            return places, {}
+    def _gathered(self, places: Rows) -> dict[str, Tensor]:
+        """Return what these places hold, from the memory map, pinned where it goes to a GPU."""
         rows = self.stream.rows[places]
         pin = torch.device(self.device).type == "cuda"
         held = {kind: torch.from_numpy(_taken(array, rows)) for kind, array in self.arrays.items()}
-        return places, {kind: one.pin_memory() if pin else one for kind, one in held.items()}
+        if self.stream.labels is not None:
+            held["labels"] = torch.from_numpy(self.stream.labels[places])
+        return {kind: one.pin_memory() if pin else one for kind, one in held.items()}
 
-    def _moved(self, gathered: tuple[Rows, dict[str, Tensor]]) -> Batch:
-        places, held = gathered
-        if self.resident is None:
-            got = {kind: one.to(self.device, non_blocking=True) for kind, one in held.items()}
-        else:
-            at = torch.from_numpy(places).to(self.device)
-            got = {kind: one.index_select(0, at) for kind, one in self.resident.items()}
-        labels = self.stream.labels
-        return Batch(
-            rows=self.stream.rows[places],
-            labels=None if labels is None else torch.from_numpy(labels[places]).to(self.device),
-            **{kind: one.unsqueeze(1) for kind, one in got.items()},
-        )
+    def _moved(self, places: Rows, held: Mapping[str, Tensor]) -> Batch:
+        """Return what was gathered as a batch on the device."""
+        return self._batch(places, {kind: one.to(self.device, non_blocking=True) for kind, one in held.items()})
+
+    def _picked(self, places: Rows, at: Tensor) -> Batch:
+        """Return these places of what lies on the device as a batch; `at` are the places, there already."""
+        held = self.resident or {}
+        return self._batch(places, {kind: one.index_select(0, at) for kind, one in held.items()})
+
+    def _batch(self, places: Rows, got: Mapping[str, Tensor]) -> Batch:
+        flat = {kind: one if kind == "labels" else one.unsqueeze(1) for kind, one in got.items()}
+        return Batch(rows=self.stream.rows[places], **flat)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +167,14 @@ class Epoch:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches; the guard sees each before it is handed out."""
-        if self.pool.resident is not None:
-            for places in self.dealt:
-                yield self.pool.batch(places)
-            return
-        yield from self._ahead()
+        if self.pool.resident is None:
+            yield from self._ahead()
+        elif self.dealt:
+            # brought there once for the whole epoch: each transfer waits until the device has done all it was given
+            order = torch.from_numpy(np.concatenate(self.dealt)).to(self.pool.device)
+            for places, at in zip(self.dealt, order.split([len(one) for one in self.dealt]), strict=True):
+                self.pool.check(places)
+                yield self.pool._picked(places, at)
 
     def _ahead(self) -> Iterator[Batch]:
         ready: queue.Queue[Any] = queue.Queue(maxsize=_AHEAD)
@@ -185,7 +192,7 @@ class Epoch:
         def gather() -> None:
             try:
                 for places in self.dealt:
-                    if not put(self.pool._gathered(places)):
+                    if not put((places, self.pool._gathered(places))):
                         return
                 put(None)
             except BaseException as fault:
@@ -200,7 +207,7 @@ class Epoch:
                 if isinstance(one, BaseException):
                     raise one
                 self.pool.check(one[0])
-                yield self.pool._moved(one)
+                yield self.pool._moved(*one)
         finally:
             stop.set()
             thread.join()

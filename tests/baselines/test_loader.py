@@ -79,6 +79,17 @@ def test_both_ways_hand_out_the_same_bytes_which_are_those_of_the_cache(slices: 
             assert torch.equal(held.labels, gathered.labels)
 
 
+def test_the_order_of_a_whole_epoch_goes_to_the_device_at_once(
+    slices: SliceSet, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool.on("cpu", slices, stream, resident=True)
+    brought = []
+    here = torch.from_numpy
+    monkeypatch.setattr(torch, "from_numpy", lambda array: brought.append(len(array)) or here(array))
+    assert len(list(pool.epoch(0, 4, seed=5))) == 3
+    assert brought == [10]  # not three times: each transfer waits for all that the device was given before
+
+
 def test_every_slice_comes_once_an_epoch_and_an_epoch_is_the_same_whenever_asked(
     slices: SliceSet, stream: Stream
 ) -> None:
