@@ -42,7 +42,7 @@ _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 class Made:
     """The slices of one chunk: arrays (n, side, side) by kind, one line of the index each, and what was odd."""
 
-    arrays: dict[str, Bytes]
+    arrays: dict[str, npt.NDArray[Any]]
     rows: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
 
