@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,8 @@ def test_an_interrupt_exits_130_and_the_same_command_ends_with_the_same_bytes(tm
     prediction = write_folder(tmp_path / "prediction", big, geometry)
     arguments = ["evaluate", str(reference), str(prediction), "--jobs", "2", "-o"]
     command = [sys.executable, "-m", "ich_bench", *arguments, str(tmp_path / "stopped")]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests run with Ctrl-C ignored
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     journal = tmp_path / "stopped" / ".partial" / "reference"
     for _ in range(600):
         if len(list(journal.glob("*.json"))) >= 3:
