@@ -90,12 +90,7 @@ def fit(
     kept_at = run.out / LAST
     kept_about = told(about, how, seed=run.seed, precision=run.precision)
     model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(
-        (one for one in model.parameters() if one.requires_grad),
-        lr=how.lr,
-        weight_decay=how.weight_decay,
-        fused=run.device.startswith("cuda"),
-    )
+    adam = optimizer(model, how, run.device)
     done, best = _resume(kept_at, model, adam, kept_about, run)
     net = distributed.wrapped(model, run.device)
     fast = torch.compile(net) if run.compiled else net
@@ -125,6 +120,12 @@ def _chosen(path: Path, about: Mapping[str, Any], best: validation.Best) -> Path
         checkpoint.save(path, checkpoint.Checkpoint(about=chosen, weights=best.weights, epoch=best.epoch, optimizer={}))
     distributed.wait()
     return path
+
+
+def optimizer(model: nn.Module, how: Fit, device: str) -> torch.optim.Adam:
+    """Return Adam over what is trained of a network."""
+    trained = (one for one in model.parameters() if one.requires_grad)
+    return torch.optim.Adam(trained, lr=how.lr, weight_decay=how.weight_decay, fused=device.startswith("cuda"))
 
 
 def plain_fit(how: Fit) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _epoch(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch
     todo = batches(epoch)
     count = len(todo) if isinstance(todo, Sized) else 0
     for number, batch in enumerate(todo):
-        losses.append(_step(net, model, adam, step, batch, how, run, (epoch, number)))
+        losses.append(one_step(net, model, adam, step, batch, how, run, (epoch, number)))
         if number % 50 == 49 and not math.isfinite(float(losses[-1])):  # seldom asked: each answer waits for the device
             break
         run.progress(epoch * count + number + 1, how.epochs * count)
@@ -207,9 +208,13 @@ def _validated(model: nn.Module, watch: validation.Watch, device: str) -> float:
         return distributed.agreed(watch.score(model), device)
 
 
-def _step(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch: Any, how: Fit, run: Run,
-          place: tuple[int, int]) -> Tensor:  # fmt: skip
-    """Return the loss of one step, the weights moved; what runs out of memory is named with a way out."""
+def one_step(net: Any, model: nn.Module, adam: torch.optim.Adam, step: Step, batch: Any, how: Fit, run: Run,
+             place: tuple[int, int]) -> Tensor:  # fmt: skip
+    """Return the loss of one step, the weights moved; what runs out of memory is named with a way out.
+
+    `net` is the network as it is called (compiled, shared), `model` the one whose weights are trained, `place` epoch
+    and step. Nothing here waits for the device: the loss is a tensor that is still being worked out.
+    """
     own = generator(run.seed, *place, distributed.rank(), device=run.device)
     torch.manual_seed(own.initial_seed())  # dropout draws from the global generator
     try:
