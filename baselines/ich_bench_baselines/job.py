@@ -31,10 +31,11 @@ SCHEDULES = ("paper", "smoke", "phantom")
 VARIANTS = ("paper", "code")
 PRECISIONS = ("fp32", "bf16")
 WHOLE = "all"  # the scheme of a training on all cases of a dataset
+SLICE_LABELS = "labels"  # the option of methods that can also be read as a split of slices (Wang 2020)
 _BUDGET = re.compile(r"([0-9]+)-([0-9]+)")
 
 
-def _silent(done: int, total: int) -> None:
+def silent(done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
@@ -72,7 +73,7 @@ class Job:
     options: tuple[tuple[str, str], ...] = ()
     train_on: str | None = None
     jobs: int = 1
-    progress: Progress = field(default=_silent, compare=False, repr=False)
+    progress: Progress = field(default=silent, compare=False, repr=False)
     tell: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -134,8 +135,15 @@ def budget_of(job: Job) -> tuple[int, int]:
 def training_cases(job: Job) -> tuple[str, ...]:
     """Return the case ids that may be trained on, in fold-file order."""
     scheme, fold = trained(job)
+    if by_slices(job):
+        return tuple(row.case_id for row in scheme.rows)
     budget, draw = budget_of(job)
     return scheme.train_cases(fold) if budget == 100 else load_budget(scheme.dataset, scheme.name, fold, budget, draw)
+
+
+def by_slices(job: Job) -> bool:
+    """Return whether slices are dealt to folds, patients disregarded: the scheme is leaky and the method reads it."""
+    return not job.elsewhere and tested(job).leaky and SLICE_LABELS in known_method(job.method).choices
 
 
 def choice(job: Job, name: str) -> str:
@@ -144,9 +152,13 @@ def choice(job: Job, name: str) -> str:
 
 
 def titled(job: Job) -> str:
-    """Return the method's id, followed by what was chosen other than by default: `local-contrastive-aligned-yes`."""
+    """Return the method's id, followed by what was chosen other than by default: `local-contrastive-aligned-yes`.
+
+    What a leaky split of slices trained is a submission of its own: `wang-supervised-by-slices`.
+    """
     chosen = [(name, choice(job, name), values[0]) for name, values in known_method(job.method).choices.items()]
-    return "-".join([job.method, *(f"{name}-{value}" for name, value, usual in chosen if value != usual)])
+    said = [f"{name}-{value}" for name, value, usual in chosen if value != usual]
+    return "-".join([job.method, *said, *(["by-slices"] if by_slices(job) else [])])
 
 
 def check(job: Job) -> None:
@@ -183,7 +195,9 @@ def check(job: Job) -> None:
         raise UsageError(f"--budget goes with folds of the dataset itself: leave it or {other} away.")
     if job.pool_alone and job.train_on is not None:
         raise UsageError(f"{job.method} learns from its pool alone: leave --pool or --train-on away.")
-    if not job.elsewhere and not scheme.train_cases(job.fold):
+    if by_slices(job) and job.budget is not None:
+        raise UsageError(f"--budget is of patients, {scheme.name} deals slices: name --option {SLICE_LABELS}=50 or 20.")
+    if not (job.elsewhere or by_slices(job) or scheme.train_cases(job.fold)):
         others = [one for one in DATASETS if not card(one).pool and card(one).trainable and one != job.dataset]
         raise UsageError(
             f"{job.dataset}/{scheme.name} is only tested on: every case of it is in fold {job.fold}. Name with "

@@ -50,7 +50,8 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
         "seeds": sorted({one.seed for one in jobs} | _seeds_there(job)),
         **_measured(trained),
     }
-    found |= getattr(method(job.method), "said", lambda job: {})(job)
+    own = dict(getattr(method(job.method), "said", lambda job: {})(job))
+    found |= own | ({"about": f"{found['about']} {own['about']}"} if "about" in own else {})
     found["regime"] = _regime(job, found["external_data"])
     if job.schedule != "smoke":
         found["baseline"] = job.method

@@ -34,15 +34,19 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A trained method: CT → mask (x, y, z) on the CT's own grid. `key` is that of its weights and threshold."""
+    """A trained method: CT → mask (x, y, z) on the CT's own grid. `key` is that of its weights and threshold.
+
+    `of_case`: the same from a CT and its case id, for a method of several models that have seen different slices.
+    """
 
     key: str
     about: Mapping[str, Any]
     mask: Callable[[CT], Mask]
+    of_case: Callable[[CT, str], Mask] | None = None
 
-    def __call__(self, ct: CT) -> Mask:
+    def __call__(self, ct: CT, case_id: str = "") -> Mask:
         """Return the mask; ValueError where it does not lie on the CT's grid."""
-        found = self.mask(ct)
+        found = self.mask(ct) if self.of_case is None else self.of_case(ct, case_id)
         if found.shape != ct.geometry.shape or found.dtype != np.bool_:
             raise ValueError(f"predicted {found.dtype} {found.shape}; expected bool {ct.geometry.shape}")
         return found
@@ -179,7 +183,7 @@ def _write(predictor: Predictor, case: Case, path: Path) -> None:
         raise VolumeError("has no CT.", "Only a dataset with CTs can be predicted.")
     ct = read_ct(case.ct)
     try:
-        mask = predictor(ct)
+        mask = predictor(ct, case.case_id)
     except torch.OutOfMemoryError as fault:
         raise IchBenchError(f"memory ran out on {case.case_id}: predict on another device (--device cpu).") from fault
     try:
