@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ich_bench.cases import Case
 from ich_bench.datasets import load_dataset
-from ich_bench.errors import IchBenchError
 from ich_bench.runs.evaluation import Run, evaluate
 from ich_bench_baselines import distributed
 from ich_bench_baselines.cavity_report import CavityRow, report_cavity
-from ich_bench_baselines.job import Job, check, submission_folder, tested
+from ich_bench_baselines.job import Job, check, submission_folder, tested, titled
 from ich_bench_baselines.manifest import write_manifest
 from ich_bench_baselines.methods import known, method
-from ich_bench_baselines.predict import predict_cases
+from ich_bench_baselines.pieces import work
 
 Stage = Callable[[str], None]
 
@@ -37,7 +35,12 @@ class Experiment:
     @property
     def submit_command(self) -> str:
         """Return the command that makes a submission of it."""
-        return f"ich-bench submit {self.folder} --name ich-bench-{self.folder.name}"
+        return f"ich-bench submit {self.folder} --name {self.slug}"
+
+    @property
+    def slug(self) -> str:
+        """Return the name of the submission that it becomes."""
+        return f"ich-bench-{self.folder.name}"
 
 
 def jobs_of(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int] = (0,)) -> tuple[Job, ...]:
@@ -76,24 +79,29 @@ def run(
     """
     known(job.method)
     todo = jobs_of(job, folds=folds, seeds=seeds)
-    way = method(job.method)
-    dataset = load_dataset(job.dataset, job.data)
+    cases = load_dataset(job.dataset, job.data).cases
     checkpoints: dict[Job, Path] = {}
     for number, one in enumerate(todo):
-        stage(
-            f"{one.method} · seed {one.seed}{'' if one.elsewhere else f' · fold {one.fold}'} ({number + 1}/{len(todo)})"
-        )
-        checkpoints[one] = way.train(one)
-        if distributed.leads():
-            stage(f"predicting {len(test_cases(one, dataset.cases))} heads of {one.dataset}")
-            predict_cases(one, way.load(checkpoints[one], one.device), test_cases(one, dataset.cases))
-        distributed.wait()
-    home = submission_folder(job)
+        stage(named(one, f"({number + 1}/{len(todo)})"))
+        checkpoints[one] = work(one, cases)
     if not distributed.leads():
-        return Experiment(folder=home, checkpoints=checkpoints)
-    if getattr(way, "SEGMENTS", "ich") == "cavity":
+        return Experiment(folder=submission_folder(job), checkpoints=checkpoints)
+    return gathered(job, checkpoints, folds=folds, stage=stage)
+
+
+def gathered(
+    job: Job,
+    checkpoints: dict[Job, Path],
+    *,
+    folds: Sequence[int] | None = None,
+    stage: Stage = lambda what: None,
+) -> Experiment:
+    """Score the masks of pieces that are done, and write their manifest; arguments as of `run`."""
+    home = submission_folder(job)
+    if getattr(method(job.method), "SEGMENTS", "ich") == "cavity":
         stage("holding the cavities against the known ones")
-        return Experiment(folder=home, checkpoints=checkpoints, cavity=report_cavity(todo, dataset))
+        cavity = report_cavity(tuple(checkpoints), load_dataset(job.dataset, job.data))
+        return Experiment(folder=home, checkpoints=checkpoints, cavity=cavity)
     manifest = write_manifest(checkpoints)
     stage("scoring")
     scores = evaluate(
@@ -110,17 +118,7 @@ def run(
     return Experiment(folder=home, checkpoints=checkpoints, manifest=manifest, scores=scores)
 
 
-def test_cases(job: Job, cases: Sequence[Case]) -> tuple[Case, ...]:
-    """Return the cases that are here and that the model of this job may be tested on.
-
-    IchBenchError where none of them is here.
-    """
-    scheme = tested(job)
-    wanted = set() if job.elsewhere else set(scheme.test_cases(job.fold))
-    found = tuple(case for case in cases if job.elsewhere or case.case_id in wanted)
-    if not found:
-        raise IchBenchError(
-            f"none of the test cases of fold {job.fold} of {job.dataset}/{scheme.name} is here. Complete the download, "
-            "or name another --fold."
-        )
-    return found
+def named(job: Job, more: str = "") -> str:
+    """Return a piece in words: `unet-mixed · seed 0 · fold 2`."""
+    words = [titled(job), f"seed {job.seed}", *([] if job.elsewhere else [f"fold {job.fold}"])]
+    return " ".join([" · ".join(words), *filter(None, [more])])

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import small_heads
-from ich_bench.cli import baselines as verbs
+from ich_bench.cli import baselines_options as verbs
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.volume import open_mask, read_geometry

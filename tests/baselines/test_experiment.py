@@ -23,7 +23,7 @@ from ich_bench.runs.store import read_scores  # noqa: E402
 from ich_bench.submissions.schema import check  # noqa: E402
 from ich_bench.submissions.submit import submit  # noqa: E402
 from ich_bench.volume import open_mask, read_ct  # noqa: E402
-from ich_bench_baselines import cavity, experiment, icm, manifest, segment, train  # noqa: E402
+from ich_bench_baselines import cavity, experiment, icm, manifest, pieces, segment, train  # noqa: E402
 from ich_bench_baselines.cavity_report import lost, overlap  # noqa: E402
 from ich_bench_baselines.experiment import jobs_of, run  # noqa: E402
 from ich_bench_baselines.job import Job, folder, predictions_folder  # noqa: E402
@@ -147,11 +147,11 @@ def test_cases_that_a_fold_may_be_tested_on_are_those_of_its_file() -> None:
 
     job = Job(method="unet-mixed", dataset="phantom-mini", out=Path("out"), fold=2)
     cases = [Case(case_id=row.case_id, patient_id=row.patient_id, ct=None, reference=None) for row in CV4.rows]
-    assert {case.case_id for case in experiment.test_cases(job, cases)} == set(CV4.test_cases(2))
+    assert {case.case_id for case in pieces.test_cases(job, cases)} == set(CV4.test_cases(2))
     elsewhere = replace(job, train_on="phantom", fold=0)
-    assert len(experiment.test_cases(elsewhere, cases)) == 12
+    assert len(pieces.test_cases(elsewhere, cases)) == 12
     with pytest.raises(IchBenchError, match="none of the test cases of fold 2"):
-        experiment.test_cases(job, [])
+        pieces.test_cases(job, [])
 
 
 def test_a_plan_without_data_says_what_is_not_known_and_draws_nothing(

@@ -8,6 +8,8 @@ import traceback
 
 from ich_bench.cli import (
     baselines,
+    baselines_run,
+    baselines_studies,
     board,
     calibration,
     console,
@@ -27,6 +29,8 @@ from ich_bench.phantom import watch
 __all__ = [
     "app",
     "baselines",
+    "baselines_run",
+    "baselines_studies",
     "board",
     "calibration",
     "data",

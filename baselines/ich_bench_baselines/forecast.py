@@ -1,0 +1,102 @@
+"""What would `run --all` cost, method by method: trainings, hours where a speed was measured, disk, and downloads?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ich_bench.datasets import card
+from ich_bench.errors import IchBenchError
+from ich_bench.places import data_folder
+from ich_bench.tables.layout import Block, as_text
+from ich_bench_baselines.everything import groups
+from ich_bench_baselines.job import Job
+from ich_bench_baselines.methods import known
+from ich_bench_baselines.pieces import DONE, state
+from ich_bench_baselines.planned import planned
+
+_BYTES_A_WEIGHT = 12  # the weight and Adam's two moments, float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """One submission of the plan. `hours` and `bytes` are None where nothing of this size is known.
+
+    `pieces` are folds × seeds, `done` those that are there; `absent` names what has to be downloaded first.
+    """
+
+    name: str
+    pieces: int
+    done: int
+    trainings: int
+    hours: float | None
+    bytes: int | None
+    absent: tuple[str, ...]
+
+
+def forecast(jobs: Sequence[Job]) -> tuple[Forecast, ...]:
+    """Return what each submission of a plan would cost; nothing is drawn, cached, trained or written."""
+    here: dict[str, bool] = {}
+    return tuple(_of(home, some, here) for home, some in groups(jobs).items())
+
+
+def forecast_text(rows: Sequence[Forecast]) -> str:
+    """Return the same as a table of 80 columns."""
+    table = tuple(
+        (
+            one.name,
+            f"{one.done}/{one.pieces}",
+            str(one.trainings),
+            "?" if one.hours is None else f"{one.hours:.2g}",
+            "?" if one.bytes is None else f"{one.bytes / 1e9:.2g}",
+            ", ".join(one.absent) or "–",
+        )
+        for one in rows
+    )
+    hours = [one.hours for one in rows if one.hours is not None]
+    known_bytes = [one.bytes for one in rows if one.bytes is not None]
+    absent = sorted({name for one in rows for name in one.absent})
+    notes = [
+        ("in all", f"{sum(hours):.2g} h over {len(hours)} rows and {sum(known_bytes) / 1e9:.2g} GB over "
+                   f"{len(known_bytes)}; ? is not known"),
+        ("hours", "from trainings of the same size on this machine in OUT; a pretext shared by several counts in each"),
+        ("disk", "checkpoints with their optimiser; slices and masks come on top"),
+        *((name, card(name).access) for name in absent),
+    ]  # fmt: skip
+    header = ("method", "done", "trainings", "hours", "GB", "to download")
+    return as_text(
+        f"{len(rows)} submissions; nothing was done.", [Block(header=header, rows=table), Block(rows=tuple(notes))]
+    )
+
+
+def _of(home: Path, jobs: Sequence[Job], here: dict[str, bool]) -> Forecast:
+    plan = [one for job in jobs for one in planned(job, folds=[job.fold], seeds=[job.seed])]
+    hours = [one.hours for one in plan]
+    parameters = known(jobs[0].method).parameters
+    first, pool = jobs[0], (jobs[0].pool or "").partition(":")
+    needed = {first.dataset: first.data, first.trained_dataset: first.trained_data}
+    needed |= {pool[0]: Path(pool[2]) if pool[2] and not pool[2].isdecimal() else None} if pool[0] else {}
+    for name, folder in needed.items():
+        if name not in here:
+            here[name] = _is_here(name, folder)
+    return Forecast(
+        name=home.name,
+        pieces=len(jobs),
+        done=sum(state(job).name == DONE for job in jobs),
+        trainings=len(plan),
+        hours=None if None in hours else sum(one for one in hours if one is not None),
+        bytes=None if parameters is None else parameters * _BYTES_A_WEIGHT * len(plan),
+        absent=tuple(name for name in needed if not here[name]),
+    )
+
+
+def _is_here(name: str, folder: Path | None) -> bool:
+    """Return whether a dataset or pool need not be downloaded; drawn ones never."""
+    if not card(name).url:
+        return True
+    try:
+        data_folder(name, folder)
+    except IchBenchError:
+        return False
+    return True

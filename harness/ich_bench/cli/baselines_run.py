@@ -1,0 +1,146 @@
+"""The verbs of whole experiments: baselines run, overview."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ich_bench.cli import console
+from ich_bench.cli.app import AsJson, Data, Jobs, SchemeOpt, fold_numbers
+from ich_bench.cli.baselines_options import (
+    OUT,
+    Batch,
+    Budget,
+    Compiled,
+    DatasetName,
+    Device,
+    Epochs,
+    Folds,
+    OneMethod,
+    Options,
+    OutDir,
+    PoolName,
+    Precision,
+    Schedule,
+    Seeds,
+    Side,
+    TrainData,
+    TrainOn,
+    Variant,
+    Width,
+    baselines,
+    job_of,
+    need,
+    option_pairs,
+    seed_numbers,
+)
+from ich_bench.errors import UsageError
+
+FIRST = "unet-mixed"  # whose options --all is read with
+Submit = Annotated[
+    Path | None, typer.Option("--submit", help="Also make submissions of it, below this folder (submissions).")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+All = Annotated[bool, typer.Option("--all", help="Every method and the calibration rows, one after the other.")]
+
+
+@baselines.command()
+def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = False, fold: Folds = None,
+        seed: Seeds = "0", out: OutDir = OUT, data: Data = None, scheme: SchemeOpt = None, budget: Budget = None,
+        schedule: Schedule = "paper", variant: Variant = "paper", train_on: TrainOn = None,
+        train_data: TrainData = None, pool: PoolName = None, option: Options = None, device: Device = "auto",
+        precision: Precision = None, compiled: Compiled = False, batch: Batch = None, epochs: Epochs = None,
+        width: Width = None, side: Side = None, jobs: Jobs = 0, submit: Submit = None,
+        dry_run: DryRun = False) -> None:  # fmt: skip
+    """Train, predict and score a method, or --all, on every fold of a dataset, and write each submission.toml.
+
+    Stop it anywhere: the same command continues. It ends with the table and the command that submits it; with --all
+    with the overview of all methods (exit status 1 where one failed), and each of them in a process of its own.
+    """
+    need("ich_bench_baselines", "torch")
+    if everything == (method_id is not None):
+        raise UsageError("name one METHOD (`ich-bench baselines list`), or give --all, not both.")
+    if everything and option:
+        raise UsageError("--option goes with one method: leave it or --all away.")
+    seeds, folds = seed_numbers(seed), fold_numbers(fold)
+    job = job_of(method_id or FIRST, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
+                 schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
+                 options=option_pairs(option), device=device, precision=precision, compiled=compiled, batch=batch,
+                 epochs=epochs, width=width, side=side, jobs=jobs)  # fmt: skip
+    if dry_run:
+        console.data(_plan(job, folds, seeds, everything))
+    elif everything:
+        _run_all(job, folds, seeds, submit)
+    else:
+        _run_one(job, folds, seeds, submit)
+
+
+@baselines.command()
+def overview(out: OutDir = OUT, as_json: AsJson = False) -> None:
+    """Show what became of the last `run --all` in OUT, fold by fold, while it runs or afterwards."""
+    need("ich_bench_baselines", "torch")
+    from ich_bench_baselines.everything import read_plan
+    from ich_bench_baselines.overview import overview_json, overview_text
+    from ich_bench_baselines.pieces import state
+
+    states = {job: state(job) for job in read_plan(out)}
+    if as_json:
+        console.data_json(overview_json(states))
+    else:
+        console.data(overview_text(states))
+
+
+def _plan(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], everything: bool) -> str:
+    from ich_bench_baselines.planned import planned
+    from ich_bench_baselines.told import plan_text
+
+    if not everything:
+        return plan_text(job, planned(job, folds=folds, seeds=seeds))
+    from ich_bench_baselines.forecast import forecast, forecast_text
+
+    from ich_bench_baselines.everything import jobs_of_all
+
+    return forecast_text(forecast(jobs_of_all(job, folds=folds, seeds=seeds)))
+
+
+def _run_one(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], submit: Path | None) -> None:
+    """Run with a bar for each stage: the stage's name is told when it begins, its steps while it lasts."""
+    from ich_bench_baselines import distributed
+    from ich_bench_baselines.experiment import run as run_method
+    from ich_bench_baselines.told import experiment_text
+
+    with console.progress(job.method) as tick:
+        done = run_method(replace(job, progress=tick), folds=folds, seeds=seeds, stage=console.talk)
+    if distributed.leads():
+        console.data(experiment_text(done))
+        if submit is not None and done.scores is not None:
+            _submit(done.folder, submit)
+    distributed.end()
+
+
+def _run_all(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], submit: Path | None) -> None:
+    from ich_bench_baselines import everything, overview
+
+    jobs = everything.jobs_of_all(job, folds=folds, seeds=seeds)
+    with console.progress("calibration rows") as tick:
+        everything.calibrated(replace(job, progress=tick))
+    with console.progress("this step") as tick:
+        states = everything.run_all(jobs, folds=folds, stage=console.talk, progress=tick)
+    console.data(overview.overview_text(states))
+    if submit is not None:
+        for home in (*everything.groups(jobs), *(job.out / row for row in everything.CALIBRATION)):
+            if (home / "submission.toml").is_file():
+                _submit(home, submit)
+    if overview.failures(states):
+        raise typer.Exit(1)
+
+
+def _submit(home: Path, shelf: Path) -> None:
+    from ich_bench.submissions.submit import submit
+
+    done = submit([home], f"ich-bench-{home.name}", submissions=shelf, predictions=home, overwrite=True)
+    console.talk_list(f"to know of {home.name}:", done.notes)
+    console.data(f"submitted   {done.submission.folder}")
