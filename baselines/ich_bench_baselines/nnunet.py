@@ -26,6 +26,7 @@ from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.places import write_json
 from ich_bench.volume import CT
 from ich_bench_baselines import checkpoint, distributed, nnunet_process
+from ich_bench_baselines.alone import alone
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, budget_of, folder, trained
 from ich_bench_baselines.nnunet_data import Raw, training_part, write_raw
@@ -71,6 +72,11 @@ def train_nnunet(
     if distributed.is_group():
         raise UsageError("nnU-Net is trained on one GPU here: start it without torchrun.")
     out = (to or folder(job)).absolute()
+    with alone(out, job.tell):
+        return _trained(job, settings, second, second_is, out)
+
+
+def _trained(job: Job, settings: NnUNet, second: Mapping[str, Path] | None, second_is: str, out: Path) -> Path:
     wanted = _about(job, settings, second_is)
     last, work = out / LAST, out / WORK
     if last.is_file():

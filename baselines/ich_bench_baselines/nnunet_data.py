@@ -21,6 +21,9 @@ from ich_bench_baselines.orient import in_slices
 
 IMAGES, LABELS = "imagesTr", "labelsTr"
 CHANNELS = {"0": "CT", "1": "noNorm"}  # nnU-Net chooses by name how to scale: a mask it leaves as it is
+CONTAMINATION = (
+    "Only the training cases lie in nnU-Net's folder; their ids, and their patients', are held against the test part's."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

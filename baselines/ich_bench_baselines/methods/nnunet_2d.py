@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.nnunet import load_nnunet, train_nnunet
+from ich_bench_baselines.nnunet_data import CONTAMINATION
 from ich_bench_baselines.nnunet_settings import NnUNet2D, nnunet_settings, nnunet_stages
 from ich_bench_baselines.predict import Predictor
 
@@ -50,3 +52,8 @@ def train(job: Job) -> Path:
 def load(path: Path, device: str = "cpu") -> Predictor:
     """Return CT → mask."""
     return load_nnunet(path, device)
+
+
+def said(job: Job) -> dict[str, Any]:
+    """Return what the manifest says of how the test part was kept apart."""
+    return {"contamination": CONTAMINATION}
