@@ -29,7 +29,7 @@ class Checkpoint:
 
     `about` is plain: method, dataset, scheme, fold, budget, seed, every hyper-parameter with its origin, the key of the
     data. `epoch` counts the epochs that are done. `optimizer` is its state dict, empty in a finished, slim file.
-    `best` is the best epoch so far (`validation.Best`), empty where none is chosen.
+    `best` is the best epoch so far (`validation.Best`), empty where none is chosen, and without weights once these are its.
     """
 
     about: Mapping[str, Any]
@@ -37,6 +37,11 @@ class Checkpoint:
     epoch: int
     optimizer: Mapping[str, Any]
     best: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_chosen(self) -> bool:
+        """Return whether the training is done and these weights are those of its best epoch."""
+        return bool(self.best) and not self.best["weights"]
 
 
 def save(path: Path, kept: Checkpoint) -> None:

@@ -35,7 +35,7 @@ AT_ONCE = 64  # crops, where nothing is learnt
 
 
 def train_crops(job: Job, settings: Supervised, to: Path) -> Path:
-    """Train one fold and return the checkpoint of its best epoch; last.ckpt, log.csv and about.json lie beside it.
+    """Train one fold and return the checkpoint of its best epoch; log.csv and about.json lie beside it.
 
     Trained on: all crops with hemorrhage, and all crops of one normal slice a case. Validated on: crops with hemorrhage
     of the fold's validation cases, or of an inner part of its training cases. Done, it is returned as it is;

@@ -21,10 +21,10 @@ class Crops:
     """What of a CT the network sees; `most` bounds how many crops are trained on, and validated on."""
 
     window_hu: tuple[float, float] = code((-20.0, 100.0), f"{MAIN}: centre 40, width 120")
-    side: int = code(512, MAIN, smoke=48)
-    crop: int = code(128, MAIN, smoke=32)
-    stride: int = code(64, MAIN, smoke=16)
-    most: int | None = ours(None, "all that are chosen", smoke=48)
+    side: int = code(512, MAIN, smoke=32)
+    crop: int = code(128, MAIN, smoke=16)
+    stride: int = code(64, MAIN, smoke=8)
+    most: int | None = ours(None, "all that are chosen", smoke=24)
 
     @property
     def tiling(self) -> Tiling:
@@ -69,8 +69,8 @@ class Masks:
         "each crop is cut at the threshold, then they vote",
         code=code("mean", f"{MAIN}: the crops' probabilities are averaged, then cut"),
     )
-    closing: int = code(10, MAIN, smoke=3)
-    opening: int = code(5, MAIN, smoke=2)
+    closing: int = code(10, MAIN, smoke=2)
+    opening: int = code(5, MAIN, smoke=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ def train_coarse(job: Job, *, cases: Sequence[str], to: Path, settings: Coarse |
 
     An inner part of the patients of `cases` (of all training cases: those that the scheme names) chooses the epoch and
     is not trained on. Every batch is held against whatever is not among `cases`: the test fold above all. Beside the
-    checkpoint lie last.ckpt, log.csv and about.json. Done, it is returned as it is; interrupted, it goes on.
+    checkpoint lie log.csv and about.json. Done, it is returned as it is; interrupted, it goes on.
 
     Args:
         job: Which fold of which data; also of another method, such as the one that builds on this.
@@ -111,7 +111,9 @@ def load_coarse(path: Path, device: str = "cpu") -> Predictor:
     @torch.inference_mode()
     def mask(ct: CT) -> Mask:
         images = torch.from_numpy(stack_of(ct, stacks.shape, stacks.intensity, stacks.window)).unsqueeze(1)
-        found = [(network(some.to(device)).float().sigmoid() >= threshold)[:, 0].cpu() for some in images.split(BATCH)]
+        starts = range(0, len(images), BATCH)
+        some = (images[start : start + BATCH].to(device) for start in starts)
+        found = [(network(one).float().sigmoid() >= threshold)[:, 0].cpu() for one in some]
         return native_stack(torch.cat(found).numpy(), ct.geometry)
 
     return Predictor(key=checkpoint.weights_sha256(kept.weights), about=kept.about, mask=mask)

@@ -27,7 +27,7 @@ from ich_bench_baselines.augment import generator
 Progress = Callable[[int, int], None]
 Step = Callable[[nn.Module, Any, torch.Generator], Tensor]
 Batches = Callable[[int], Iterable[Any]]
-LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
+LAST, LOG = "last.ckpt", "log.csv"
 COLUMNS = ("epoch", "steps", "slices", "loss", "learning_rate", "seconds", "slices_per_s")
 
 
@@ -70,9 +70,9 @@ def fit(
 ) -> Path:
     """Train a network and return its checkpoint, which is that of the last epoch: nothing is chosen on any fold.
 
-    With `watch`, what comes back is `best.ckpt`, the weights of the epoch that was best on the cases that it looks at;
-    `last.ckpt` then holds these too, so that an interruption loses neither. A training that was interrupted goes on
-    after its last whole epoch; one that is done is returned as it is.
+    With `watch` it is that of the epoch that was best on the cases that `watch` looks at; until then the file holds the
+    last epoch and the best one, so that an interruption loses neither. A training that was interrupted goes on after
+    its last whole epoch; one that is done is returned as it is.
 
     Args:
         model: The network, as it starts; its weights are overwritten by those of an earlier epoch where there is one.
@@ -89,6 +89,8 @@ def fit(
     """
     kept_at = run.out / LAST
     kept_about = told(about, how, seed=run.seed, precision=run.precision)
+    if watch is not None and _is_chosen(kept_at, kept_about):
+        return kept_at
     model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = optimizer(model, how, run.device)
     done, best = _resume(kept_at, model, adam, kept_about, run)
@@ -97,29 +99,35 @@ def fit(
     for epoch in range(done, how.epochs):
         if watch is not None and validation.given_up(best, epoch, watch.patience):
             break
+        done = epoch + 1
         score = _epoch(fast, model, adam, step, batches, how, run, epoch, watch)
         weights = {name: one.detach().cpu() for name, one in model.state_dict().items()}
-        best = None if score is None else validation.better(best, epoch + 1, score, weights)
+        best = None if score is None else validation.better(best, done, score, weights)
         if distributed.leads():
             state = checkpoint.Checkpoint(
                 about=kept_about,
                 weights=weights,
-                epoch=epoch + 1,
+                epoch=done,
                 optimizer=adam.state_dict(),
                 best={} if best is None else best.plain(),
             )
             checkpoint.save(kept_at, state)
         distributed.wait()
-    return kept_at if best is None else _chosen(run.out / BEST, kept_about, best)
-
-
-def _chosen(path: Path, about: Mapping[str, Any], best: validation.Best) -> Path:
-    """Return the checkpoint of the best epoch, written now where another or none is there."""
-    chosen = {**about, "best_epoch": best.epoch, "validation": best.score}
-    if distributed.leads() and not (path.is_file() and checkpoint.read(path).about == chosen):
-        checkpoint.save(path, checkpoint.Checkpoint(about=chosen, weights=best.weights, epoch=best.epoch, optimizer={}))
+    if best is not None and distributed.leads():
+        slim = {**best.plain(), "weights": {}}
+        chosen = checkpoint.Checkpoint(about=kept_about, weights=best.weights, epoch=done, optimizer={}, best=slim)
+        checkpoint.save(kept_at, chosen)
     distributed.wait()
-    return path
+    return kept_at
+
+
+def _is_chosen(path: Path, wanted: Mapping[str, Any]) -> bool:
+    """Return whether a training that chooses its epoch is done; IchBenchError where another one lies there."""
+    if not path.exists():
+        return False
+    kept = checkpoint.read(path)
+    checkpoint.check_same(path, kept.about, wanted)
+    return kept.is_chosen
 
 
 def optimizer(model: nn.Module, how: Fit, device: str) -> torch.optim.Adam:
@@ -147,8 +155,11 @@ def autocast(run: Run) -> Any:
 
 
 def is_done(out: Path, how: Fit) -> bool:
-    """Return whether a folder holds a training of all its epochs."""
-    return (out / LAST).is_file() and checkpoint.read(out / LAST).epoch >= how.epochs
+    """Return whether a folder holds a training of all its epochs, or one that was given up."""
+    if not (out / LAST).is_file():
+        return False
+    kept = checkpoint.read(out / LAST)
+    return kept.is_chosen or kept.epoch >= how.epochs
 
 
 def _resume(
