@@ -29,7 +29,8 @@ class Checkpoint:
 
     `about` is plain: method, dataset, scheme, fold, budget, seed, every hyper-parameter with its origin, the key of the
     data. `epoch` counts the epochs that are done. `optimizer` is its state dict, empty in a finished, slim file.
-    `best` is the best epoch so far (`validation.Best`), empty where none is chosen, and without weights once these are its.
+    `best` is the best epoch so far (`validation.Best`), empty where none is chosen, and without weights once `weights`
+    are its.
     """
 
     about: Mapping[str, Any]

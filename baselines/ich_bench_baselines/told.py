@@ -99,7 +99,22 @@ def experiment_text(done: Experiment) -> str:
         )
         return as_text("", [Block(rows=facts)])
     shown = render(summarise(done.scores.scores))
-    return f"{shown}\nscores      {done.scores.path}\nmanifest    {done.manifest}\nsubmit      {done.submit_command}\n"
+    own = "".join(f"own profile {command}\n" for command in _own_profile(done))
+    return (
+        f"{shown}\nscores      {done.scores.path}\nmanifest    {done.manifest}\n{own}"
+        f"submit      {done.submit_command}\n"
+    )
+
+
+def _own_profile(done: Experiment) -> Iterator[str]:
+    """Yield the command that scores the same masks as the method's own paper did, where it has a profile of its own."""
+    job = next(iter(done.checkpoints))
+    profile = getattr(method(job.method), "PROFILE", None)
+    if profile is None:
+        return
+    given = [("--data", job.data), ("--scheme", job.scheme), ("--profile", profile), ("-o", f"{done.folder}-{profile}")]
+    options = " ".join(f"{name} {value}" for name, value in given if value is not None)
+    yield f"ich-bench evaluate {job.dataset} {done.folder} {options}"
 
 
 def _training(one: Planned) -> str:

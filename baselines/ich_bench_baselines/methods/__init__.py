@@ -7,6 +7,7 @@ A file `methods/unet_mixed.py` is the method `unet-mixed`. It holds:
     DEPARTURES                              what differs from the paper, numbered
     POOL_ALONE                              optional: True where a job with a pool is trained on nothing but that pool
     CHOICES                                 optional: what `--option NAME=VALUE` takes, the usual value first
+    PROFILE                                 optional: the profile by which its paper scores, for `run` to name
     Settings                                a frozen dataclass of `paper(...)`, `code(...)` and `ours(...)` values
     settings(job) -> Settings               as the job asks for them
     train(job) -> Path                      its checkpoint, or parts.json

@@ -20,7 +20,6 @@ SUPERVISION = "supervised"
 LABELS = ("voxel",)
 PARAMETERS = 31_031_685
 PROFILE = "hssayeni2020"
-SCHEME = "hssayeni5"
 DEPARTURES = (
     "Values are those of the authors' code; a setting that is `ours` stands for one that the code leaves open, or that "
     "--variant code has.",
