@@ -172,7 +172,7 @@ class Epoch:
         elif self.dealt:
             # brought there once for the whole epoch: each transfer waits until the device has done all it was given
             order = torch.from_numpy(np.concatenate(self.dealt)).to(self.pool.device)
-            for places, at in zip(self.dealt, order.split([len(one) for one in self.dealt]), strict=True):
+            for places, at in zip(self.dealt, torch.split(order, [len(one) for one in self.dealt]), strict=True):
                 self.pool.check(places)
                 yield self.pool._picked(places, at)
 

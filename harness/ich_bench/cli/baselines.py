@@ -1,4 +1,4 @@
-"""The verbs that show, train and use the papers' methods: baselines list, show, train, predict."""
+"""The verbs that show, train and use the papers' methods: baselines list, show, train, predict, bench."""
 
 from __future__ import annotations
 
@@ -111,3 +111,36 @@ def predict(
         console.talk(note)
     console.talk(f"{len(files)} masks in {out}")
     console.data(str(out))
+
+
+@baselines.command()
+def bench(
+    device: Device = "auto",
+    precision: Precision = None,
+    compiled: Compiled = False,
+    batch: Batch = None,
+    side: Side = None,
+    width: Width = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="How long each way trains, and predicts; 5, on a GPU 15.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes of the plain way; every core by default, 16 at most.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure slices per second of training and prediction, next to the plain way, and whether the loss is the same.
+
+    On a GPU at the paper's size, on a CPU at a small one, in about a minute. The plain way changes one slice at a time
+    in worker processes and trains in fp32, as the authors' code does. Nothing is read and nothing is kept.
+    """
+    need("ich_bench_baselines", "torch")
+    from ich_bench_baselines import bench as measure
+
+    size = measure.size_of(device, precision=precision, compiled=compiled, batch=batch, side=side, width=width,
+                           seconds=seconds, workers=workers)  # fmt: skip
+    found = measure.bench(size, stage=console.talk)
+    if as_json:
+        console.data_json(measure.plain_values(found))
+    else:
+        console.data(measure.text(found))
