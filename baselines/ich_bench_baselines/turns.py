@@ -42,9 +42,13 @@ class Rates:
     lr: float = paper(1e-4, "Wang 2020, Sec. 5.3")
     gamma: float = ours(1.0, "Wang 2020 names no decay")
     gamma_epochs: int = ours(1, "Wang 2020 names no decay")
-    iterations: int = ours(20, "PyTorch's default; the paper names none")
+    iterations: int = ours(20, "PyTorch's default; the paper names none", smoke=2)
     history: int = ours(10, "the paper names none; of the usual 3 to 20, and every checkpoint carries it")
-    line_search: Literal["none", "strong_wolfe"] = ours("none", "PyTorch's default; a fixed rate is what the paper has")
+    line_search: Literal["none", "strong_wolfe"] = ours(
+        "strong_wolfe",
+        "the paper names none; by fixed steps of 1e-4 the loss of four drawn slices fell from 0.916 to 0.904 in 100 "
+        "epochs, so nothing would be learnt; with a search that starts from them to 0.03 in four",
+    )
 
     def at(self, epoch: int) -> float:
         """Return the rate in an epoch, from 0: multiplied by `gamma` after each `gamma_epochs`."""

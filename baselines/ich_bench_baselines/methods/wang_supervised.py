@@ -22,6 +22,7 @@ CHOICES = {"labels": ("80", "50", "20")}
 DEPARTURES = (
     "Levels, channels, window, batch size and L-BFGS's memory are not printed: ours, each with its reason.",
     "An epoch is one step of L-BFGS (at most 20 iterations) over all training slices, whose gradients are summed.",
+    "L-BFGS searches the length of its steps from the paper's rate on; fixed steps of 1e-4 learn next to nothing.",
     "Trained on the slices with hemorrhage, scored here on whole heads; the paper scores the slices with hemorrhage.",
     "Fractions of the labels are those of patients (lf80, lf50, lf20); the paper's are very likely of slices: "
     "wang-slices, leaky, with 80, 50 or 20 % by the option labels.",
