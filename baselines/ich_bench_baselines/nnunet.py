@@ -144,7 +144,8 @@ def load_nnunet(path: Path, device: str = "cpu", second: Second | None = None) -
     def mask(ct: CT) -> Mask:
         return probability(ct) > 0.5  # of two classes, the larger one
 
-    return Predictor(key=checkpoint.weights_sha256(kept.weights), about=kept.about, mask=mask)
+    key = checkpoint.weights_sha256(kept.weights)
+    return Predictor(key=key, about=kept.about, mask=mask, probability=probability)
 
 
 def need_nnunet() -> None:
@@ -192,15 +193,20 @@ def _predictor(
 
 @contextmanager
 def _own_environment() -> Iterator[None]:
-    """Hide the user's settings of nnU-Net for a while: a prediction depends on the checkpoint alone."""
-    before = {name: value for name, value in os.environ.items() if name.lower().startswith("nnunet")}
+    """Hide the user's settings of nnU-Net for a while: a prediction depends on the checkpoint alone.
+
+    Afterwards the environment is as it was: nnU-Net's libraries set variables of their own when they are imported.
+    """
+    before = dict(os.environ)
     for name in before:
-        del os.environ[name]
+        if name.lower().startswith("nnunet"):
+            del os.environ[name]
     os.environ[_THREADS] = str(torch.get_num_threads())  # read once, when nnU-Net is imported
     try:
         yield
     finally:
-        os.environ.pop(_THREADS, None)
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
         os.environ.update(before)
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ich_bench.geometry import Geometry
 from ich_bench.metrics.masks import on_square
 from ich_bench.volume import CT
-from ich_bench_baselines.orient import from_slices, in_slices, orientation_of
+from ich_bench_baselines.orient import Scalar, from_slices, in_slices, orientation_of
 
 SIDE = 256  # Spahr 2023, Sec. 2.3.2
 Bytes = npt.NDArray[np.uint8]
@@ -123,14 +123,19 @@ def native_mask(masks: npt.NDArray[Any], geometry: Geometry) -> Mask:
     By nearest neighbour: native row r is row floor((r + 0.5) · side / n); the padding is cut off again. ValueError
     where there are more or fewer slices than the grid has.
     """
+    return native_values(masks != 0, geometry)
+
+
+def native_values(values: npt.NDArray[Scalar], geometry: Geometry) -> npt.NDArray[Scalar]:
+    """Return any values that were predicted slice by slice on the CT's own grid; the rest as in `native_mask`."""
     way = orientation_of(geometry)
     rows, columns, count = way.shape(geometry.shape)
-    if masks.ndim != 3 or len(masks) != count or masks.shape[1] != masks.shape[2]:
-        raise ValueError(f"predicted {masks.shape}; expected ({count}, side, side): one square mask a slice")
-    large = np.empty((rows, columns, count), np.bool_)
+    if values.ndim != 3 or len(values) != count or values.shape[1] != values.shape[2]:
+        raise ValueError(f"predicted {values.shape}; expected ({count}, side, side): one square mask a slice")
+    large = np.empty((rows, columns, count), values.dtype)
     inside = _inside((rows, columns))
-    for place, mask in enumerate(masks):
-        large[:, :, place] = on_square(mask[:, :, None] != 0, max(rows, columns))[:, :, 0][inside]
+    for place, one in enumerate(values):
+        large[:, :, place] = on_square(one[:, :, None], max(rows, columns))[:, :, 0][inside]  # type: ignore[arg-type]
     return np.ascontiguousarray(from_slices(large, way))
 
 

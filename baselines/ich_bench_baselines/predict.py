@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 from ich_bench.cases import Case
-from ich_bench.errors import IchBenchError, InputError, VolumeError
+from ich_bench.errors import IchBenchError, InputError, UsageError, VolumeError
 from ich_bench.runs.store import file_sha256
-from ich_bench.volume import CT, read_ct, write_mask
+from ich_bench.volume import CT, read_ct, write_ct, write_mask
 from ich_bench_baselines import checkpoint
-from ich_bench_baselines.job import Job, Progress, folder, predictions_folder
-from ich_bench_baselines.pixels import SIDE, Mask, Window, images_of, native_mask
+from ich_bench_baselines.job import Job, Progress, folder, predictions_folder, submission_folder
+from ich_bench_baselines.pixels import SIDE, Floats, Mask, Window, images_of, native_mask, native_values
 from ich_bench_baselines.unet import UNet, UNetSettings
 
 JOURNAL = "predicted-{dataset}.jsonl"
@@ -37,12 +37,14 @@ class Predictor:
     """A trained method: CT → mask (x, y, z) on the CT's own grid. `key` is that of its weights and threshold.
 
     `of_case`: the same from a CT and its case id, for a method of several models that have seen different slices.
+    `probability`: CT → how probable hemorrhage is, float32 from 0 to 1 on that grid, where the method can say.
     """
 
     key: str
     about: Mapping[str, Any]
     mask: Callable[[CT], Mask]
     of_case: Callable[[CT, str], Mask] | None = None
+    probability: Callable[[CT], Floats] | None = None
 
     def __call__(self, ct: CT, case_id: str = "") -> Mask:
         """Return the mask; ValueError where it does not lie on the CT's grid."""
@@ -66,8 +68,15 @@ def load_unet(path: Path, device: str = "cpu") -> Predictor:
     except (KeyError, TypeError, ValueError) as fault:
         raise IchBenchError(f"{path} is no checkpoint of a segmentation: {fault} is missing or odd.") from fault
     checkpoint.load_weights(network, kept.weights, source=path)
-    mask = slice_predictor(network, Window(low_hu=low, high_hu=high), device, side=side, threshold=threshold)
-    return Predictor(key=checkpoint.weights_sha256(kept.weights), about=kept.about, mask=mask)
+    window = Window(low_hu=low, high_hu=high)
+    mask = slice_predictor(network, window, device, side=side, threshold=threshold)
+    probable = slice_probabilities(network, window, device, side=side)
+    return Predictor(
+        key=checkpoint.weights_sha256(kept.weights),
+        about=kept.about,
+        mask=mask,
+        probability=lambda ct: native_values(probable(ct), ct.geometry),
+    )
 
 
 def settings_in(about: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -97,25 +106,40 @@ def slice_predictor(
         threshold: In (0, 1).
         side: Pixels a side, as it was trained.
     """
+    probable = slice_probabilities(model, window, device, batch, side=side)
+    return lambda ct: native_mask(probable(ct) >= threshold, ct.geometry)
+
+
+def slice_probabilities(
+    model: nn.Module, window: Window, device: str = "cpu", batch: int = BATCH, *, side: int = SIDE
+) -> Callable[[CT], Floats]:
+    """Return CT → the sigmoid of the network's logits, float32 (slices, side, side); arguments as above."""
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def mask_of(ct: CT) -> Mask:
+    def probable(ct: CT) -> Floats:
         images = np.stack(list(images_of(ct, window, side)))
-        masks = np.empty(images.shape, np.bool_)
+        found = np.empty(images.shape, np.float32)
         for start in range(0, len(images), batch):
             some = torch.from_numpy(images[start : start + batch]).to(device).unsqueeze(1).float() / 255.0
             logits = model(some.contiguous(memory_format=torch.channels_last))
-            masks[start : start + batch] = (logits.float().sigmoid() >= threshold).squeeze(1).cpu().numpy()
-        return native_mask(masks, ct.geometry)
+            found[start : start + batch] = logits.float().sigmoid().squeeze(1).cpu().numpy()
+        return found
 
-    return mask_of
+    return probable
 
 
-def predict_cases(job: Job, predictor: Predictor, cases: Iterable[Case]) -> tuple[Path, ...]:
-    """Write the masks of these cases where `evaluate` looks for those of the job; return the files, in their order."""
-    journal = folder(job) / JOURNAL.format(dataset=job.dataset)
-    return write_predictions(predictor, cases, predictions_folder(job), journal=journal, progress=job.progress)
+def predict_cases(
+    job: Job, predictor: Predictor, cases: Iterable[Case], *, probabilities: bool = False
+) -> tuple[Path, ...]:
+    """Write the masks of these cases where `evaluate` looks for those of the job; return the files, in their order.
+
+    With `probabilities`, maps of them too, where an ensemble looks for them: in `probabilities/`, laid out alike.
+    """
+    journal, out = folder(job) / JOURNAL.format(dataset=job.dataset), predictions_folder(job)
+    home = submission_folder(job)
+    maps = home / "probabilities" / out.relative_to(home / "predictions") if probabilities else None
+    return write_predictions(predictor, cases, out, journal=journal, maps=maps, progress=job.progress)
 
 
 def write_predictions(
@@ -124,16 +148,21 @@ def write_predictions(
     out: Path,
     *,
     journal: Path | None = None,
+    maps: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, ...]:
     """Write `<case_id>.nii.gz` of each case into a folder, each whole or not at all; return the files.
 
-    With a journal, a case that the same weights wrote from the same CT, unchanged since, is left as it is.
+    With a journal, a case that the same weights wrote from the same CT, unchanged since, is left as it is. `maps` is a
+    folder for float32 volumes of probabilities under the same names.
 
     Raises:
         InputError: with every case whose CT cannot be read; the others are written.
+        UsageError: `maps` of a method that gives no probabilities.
         IchBenchError: the disk refuses.
     """
+    if maps is not None and predictor.probability is None:
+        raise UsageError(f"{predictor.about.get('method', 'this method')} gives masks alone, no probabilities.")
     todo, files, faults = list(cases), [], []
     known = read_journal(journal)
     for number, case in enumerate(todo):
@@ -145,9 +174,10 @@ def write_predictions(
                 line is None
                 or (line["key"], line["ct"]) != (predictor.key, stamp)
                 or line["sha256"] != file_sha256(path)
+                or (maps is not None and not (maps / path.name).is_file())
             ):
                 begun = time.perf_counter()
-                _write(predictor, case, path)
+                _write(predictor, case, path, maps)
                 _note(journal, path, predictor.key, stamp, time.perf_counter() - begun)
             files.append(path)
         except VolumeError as fault:
@@ -178,16 +208,20 @@ def _named(path: Path, journal: Path | None) -> str:
     return os.path.relpath(path, path.parent if journal is None else journal.parent)
 
 
-def _write(predictor: Predictor, case: Case, path: Path) -> None:
+def _write(predictor: Predictor, case: Case, path: Path, maps: Path | None) -> None:
     if case.ct is None:
         raise VolumeError("has no CT.", "Only a dataset with CTs can be predicted.")
     ct = read_ct(case.ct)
     try:
         mask = predictor(ct, case.case_id)
+        probable = None if maps is None or predictor.probability is None else predictor.probability(ct)
     except torch.OutOfMemoryError as fault:
         raise IchBenchError(f"memory ran out on {case.case_id}: predict on another device (--device cpu).") from fault
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if maps is not None and probable is not None:
+            maps.mkdir(parents=True, exist_ok=True)
+            write_ct(maps / path.name, probable, ct.geometry)
         write_mask(path, mask, ct.geometry)
     except OSError as fault:
         raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}. What is there is kept.") from fault
