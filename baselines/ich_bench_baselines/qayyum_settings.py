@@ -79,7 +79,7 @@ class Coarse:
     threshold: float = ours(0.5, "not printed")
 
 
-def coarse_settings(job: Job, kind: type[C]) -> C:
+def coarse_settings(job: Job, kind: type[C] = Coarse) -> C:  # type: ignore[assignment]
     """Return the coarse stage's hyper-parameters for a job; UsageError for a side that the network cannot take."""
     found: Any = scaled(variant(kind, job.variant), "smoke" if job.schedule == "smoke" else "paper")
     training = OnPhantomSchedule() if job.schedule == "phantom" else found.training
