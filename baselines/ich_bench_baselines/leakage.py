@@ -123,8 +123,8 @@ def study(job: Job, *, folds: Sequence[int] | None = None, stage: Callable[[str]
     scheme = tested(job)
     if job.elsewhere or scheme.leaky or scheme.trains_on_fold or len(scheme.folds) < 2:
         raise UsageError(
-            f"the leakage study needs folds of patients that test every case once; {job.dataset}/{scheme.name} has none. "
-            "Leave --scheme and --train-on away."
+            f"the leakage study needs folds of patients that test every case once; {job.dataset}/{scheme.name} has "
+            "none. Leave --scheme and --train-on away."
         )
     if distributed.is_group():
         raise UsageError("the leakage study trains on one GPU or CPU: start it without torchrun.")
