@@ -40,6 +40,7 @@ def train_both(job: Job, coarse: Coarse, fine: NnUNet, inner_folds: int) -> Path
     Each is kept when it is done; interrupted, it goes on. UsageError for several GPUs.
     """
     dataset, guard = training_part(job)
+    guard.hand_out((case.case_id for case in dataset.cases), (case.patient_id for case in dataset.cases), ())
     out = folder(job)
     with alone(out, job.tell):
         folds = inner_parts(dataset.cases, inner_folds, job.seed)
@@ -47,7 +48,6 @@ def train_both(job: Job, coarse: Coarse, fine: NnUNet, inner_folds: int) -> Path
         masks: dict[str, Path] = {}
         for number, held in enumerate(folds):
             fitted = others(dataset.cases, held)
-            guard.hand_out(fitted, (), ())
             name = INNER.format(number)
             parts[name] = train_coarse(job, cases=fitted, to=out / name, settings=coarse)
             found = write_predictions(

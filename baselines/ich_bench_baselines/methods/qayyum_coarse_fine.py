@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def settings(job: Job) -> Settings:
     """Return the hyper-parameters for a job."""
     kind = Planned if choice(job, "patch") == "planned" else Fine
     inner = 2 if job.schedule == "smoke" else Settings().inner_folds
-    return replace(Settings(), coarse=coarse_settings(job, Coarse), fine=nnunet_settings(kind, job), inner_folds=inner)
+    coarse = Coarse() if coarse_fine.fine_alone(job) else coarse_settings(job, Coarse)
+    return Settings(coarse=coarse, fine=nnunet_settings(kind, job), inner_folds=inner)
 
 
 def stages(job: Job) -> Iterator[tuple[str, int, int, int, int | None]]:
