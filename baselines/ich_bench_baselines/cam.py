@@ -26,8 +26,8 @@ class Maps(NamedTuple):
 def grad_cam(network: ResNetLSTM, sequences: Tensor) -> Maps:
     """Return the map of each slice's own logit, ReLU(Σ α A): α of a feature map A is its gradient's mean.
 
-    `sequences` is (b, length, 1, h, w) in [0, 1]. The logit sees a map by its mean alone, so the gradient is the same
-    at every place of it, and one step through the LSTM for each slice of the sequence is enough. Running averages stay.
+    `sequences` is (b, length, 1, h, w) in [0, 1]. The logit sees a map by one pooled number alone, whose own gradient
+    sums to one over the map, so a step through the LSTM for each slice of the sequence is enough.
 
     Source: Selvaraju, Grad-CAM (2017), Sec. 3, Eq. 1 and 2.
     """
@@ -35,7 +35,7 @@ def grad_cam(network: ResNetLSTM, sequences: Tensor) -> Maps:
     network.eval()
     with torch.no_grad():
         features = network.features(sequences).float()
-    pooled = features.mean(dim=(-2, -1)).requires_grad_()
+    pooled = network.pooled(features).requires_grad_()
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient when it judges
         logits = network.judged(pooled)
         own = [

@@ -39,9 +39,7 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
         "kind": "method",
         "supervision": about.supervision,
         "labels_needed": list(about.labels),
-        "training_data": [job.train_on]
-        if job.elsewhere
-        else _there(submission_folder(job) / "predictions", job.dataset),
+        "training_data": _trained_on(job),
         "external_data": pool,
         "checkpoint_selection": "last",
         "postprocessing_chosen_on": "none",
@@ -96,7 +94,15 @@ def _how(job: Job) -> str:
     return "Trained as the paper says; what it leaves open is told by `ich-bench baselines show`."
 
 
+def _trained_on(job: Job) -> list[str]:
+    if job.elsewhere:
+        return [] if job.train_on is None else [job.train_on]
+    return _there(submission_folder(job) / "predictions", job.dataset)
+
+
 def _regime(job: Job, external: Sequence[str]) -> str:
+    if job.pool_alone:
+        return "external"
     if job.elsewhere:
         return f"from:{job.train_on}"
     return "cv+external" if external else "cv"

@@ -6,9 +6,11 @@ elsewhere. The last stage's feature map is what `cam` reads.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
 
 from ich_bench_baselines.paper import ours
@@ -22,6 +24,10 @@ class ResNetLSTMSettings:
     blocks: tuple[int, ...] = ours((2, 2, 2, 2), "ResNet-18: the smallest published one")
     strides: tuple[int, ...] = ours(
         (1, 2, 2, 1), "the last stage keeps its size: activation maps of 16 × 16 instead of 8 × 8 for a slice of 256"
+    )
+    sharpness: float = ours(
+        10.0,
+        "log-sum-exp pooling (Pinheiro 2015, Sec. 3.2): a plain mean spreads the maps over the head, a maximum halts",
     )
     hidden: int = ours(256, "half of what ResNet-18 says of a slice, in each direction")
     lstm: bool = ours(True, "the method; off: each slice by itself")  # noqa: FBT003
@@ -73,15 +79,23 @@ class ResNet(nn.Sequential):
 
 
 class ResNetLSTM(nn.Module):
-    """Sequences (b, length, 1, h, w) in [0, 1] → logits of ICH (b, length), one a slice."""
+    """Sequences (b, length, 1, h, w) in [0, 1] → logits of ICH (b, length), one a slice.
+
+    A slice's logit is the sum of what it says by itself and of what the LSTM says of it among its neighbours. The first
+    is linear with weights that cannot be negative: a map then shows what speaks for ICH where it is, and not, inverted,
+    where it is absent.
+    """
 
     def __init__(self, settings: ResNetLSTMSettings = ResNetLSTMSettings()) -> None:
         super().__init__()
         self.resnet = ResNet(settings)
-        self.lstm = (
-            nn.LSTM(self.resnet.width, settings.hidden, batch_first=True, bidirectional=True) if settings.lstm else None
-        )
-        self.last = nn.Linear(2 * settings.hidden if settings.lstm else self.resnet.width, 1)
+        self.sharpness = settings.sharpness
+        self.own = nn.Linear(self.resnet.width, 1)
+        nn.init.uniform_(self.own.weight, 0.0, 2.0 / self.resnet.width)
+        self.lstm: nn.LSTM | None = None
+        if settings.lstm:
+            self.lstm = nn.LSTM(self.resnet.width, settings.hidden, batch_first=True, bidirectional=True)
+            self.last = nn.Linear(2 * settings.hidden, 1)
 
     def features(self, sequences: Tensor) -> Tensor:
         """Return the last stage's feature maps (b, length, channels, h, w)."""
@@ -89,12 +103,18 @@ class ResNetLSTM(nn.Module):
         found: Tensor = self.resnet(flat).unflatten(0, sequences.shape[:2])
         return found
 
+    def pooled(self, features: Tensor) -> Tensor:
+        """Return one number a feature map, (b, length, channels): log(mean(exp(r A))) / r, between mean and maximum."""
+        flat = features.float().flatten(-2)
+        return (torch.logsumexp(self.sharpness * flat, dim=-1) - math.log(flat.shape[-1])) / self.sharpness
+
     def judged(self, pooled: Tensor) -> Tensor:
-        """Return the logits (b, length) from the feature maps' means (b, length, channels)."""
-        said = pooled if self.lstm is None else self.lstm(pooled)[0]
-        found: Tensor = self.last(said).squeeze(-1)
-        return found
+        """Return the logits (b, length) from what `pooled` returned."""
+        found = F.linear(pooled, self.own.weight.clamp(min=0.0), self.own.bias)
+        if self.lstm is not None:
+            found = found + self.last(self.lstm(pooled)[0])
+        return found.squeeze(-1)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Return the logits."""
-        return self.judged(self.features(sequences).mean(dim=(-2, -1)))
+        return self.judged(self.pooled(self.features(sequences)))
