@@ -437,3 +437,18 @@ def test_a_checkpoint_of_another_method_is_explained(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.ckpt", kept)
     with pytest.raises(IchBenchError, match="no checkpoint of hssayeni-unet"):
         hssayeni.load_crops(tmp_path / "x.ckpt")
+
+
+def test_run_names_the_command_that_scores_as_the_paper_did() -> None:
+    from ich_bench_baselines.experiment import Experiment
+    from ich_bench_baselines.told import _own_profile
+
+    def told(method_id: str, **more: Any) -> list[str]:
+        wanted = Job(method=method_id, dataset="hssayeni", out=Path("out"), **more)
+        return list(_own_profile(Experiment(folder=Path("out") / method_id, checkpoints={wanted: Path("last.ckpt")})))
+
+    assert told("hssayeni-unet", scheme="hssayeni5", data=Path("d")) == [
+        "ich-bench evaluate hssayeni out/hssayeni-unet --data d --scheme hssayeni5 --profile hssayeni2020 "
+        "-o out/hssayeni-unet-hssayeni2020"
+    ]
+    assert told("unet-mixed") == []

@@ -21,8 +21,8 @@ LABELS = ("voxel",)
 PARAMETERS = 9_067_027
 CHOICES = {"intensity": ("minmax", "window")}
 DEPARTURES = (
-    "The paper keeps the weights that are best on the fold that is then scored. Here an inner part of the training "
-    "patients, a fifth, chooses the epoch and stops the training; the test fold is never looked at.",
+    "The paper keeps the weights that are best on a validation part that it does not describe. Here a fifth of the "
+    "training patients chooses the epoch and stops the training; the test fold is never looked at.",
     "Not printed, and ours: stem, growth rate, decoder, the range of gamma, the threshold, which slices (all).",
     "The loss on the inner part chooses; the paper does not say which figure does.",
     "Its 20 early stopping steps are read as epochs, its batch size of 2 as slices.",
