@@ -262,4 +262,5 @@ def _shorten(path: Path, epochs: int) -> None:
         return
     lines = path.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines[1:] if line.split(",")[0].isdecimal() and int(line.split(",")[0]) <= epochs]
-    write_text(path, "".join([*lines[:1], *kept]))
+    if len(kept) + 1 < len(lines):
+        write_text(path, "".join([*lines[:1], *kept]))
