@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ich_bench.submissions.model import ReportedRow
 from ich_bench.tables.layout import Block, as_text
+from ich_bench_baselines.job import tested
 from ich_bench_baselines.methods import METHODS, About, known, method, reported
 
 if TYPE_CHECKING:
@@ -112,7 +113,10 @@ def _own_profile(done: Experiment) -> Iterator[str]:
     profile = getattr(method(job.method), "PROFILE", None)
     if profile is None:
         return
-    given = [("--data", job.data), ("--scheme", job.scheme), ("--profile", profile), ("-o", f"{done.folder}-{profile}")]
+    folds = sorted({one.fold for one in done.checkpoints})
+    some = None if job.elsewhere or tuple(folds) == tested(job).folds else ",".join(map(str, folds))
+    given = [("--data", job.data), ("--scheme", job.scheme), ("--fold", some), ("--profile", profile),
+             ("-o", f"{done.folder}-{profile}")]  # fmt: skip
     options = " ".join(f"{name} {value}" for name, value in given if value is not None)
     yield f"ich-bench evaluate {job.dataset} {done.folder} {options}"
 

@@ -443,12 +443,14 @@ def test_run_names_the_command_that_scores_as_the_paper_did() -> None:
     from ich_bench_baselines.experiment import Experiment
     from ich_bench_baselines.told import _own_profile
 
-    def told(method_id: str, **more: Any) -> list[str]:
-        wanted = Job(method=method_id, dataset="hssayeni", out=Path("out"), **more)
-        return list(_own_profile(Experiment(folder=Path("out") / method_id, checkpoints={wanted: Path("last.ckpt")})))
+    def told(method_id: str, folds: Any = range(5), **more: Any) -> list[str]:
+        first = Job(method=method_id, dataset="hssayeni", out=Path("out"), **more)
+        done = {replace(first, fold=fold): Path("last.ckpt") for fold in folds}
+        return list(_own_profile(Experiment(folder=Path("out") / method_id, checkpoints=done)))
 
     assert told("hssayeni-unet", scheme="hssayeni5", data=Path("d")) == [
         "ich-bench evaluate hssayeni out/hssayeni-unet --data d --scheme hssayeni5 --profile hssayeni2020 "
         "-o out/hssayeni-unet-hssayeni2020"
     ]
+    assert "--fold 0,3 --profile" in told("hssayeni-unet", (3, 0), scheme="hssayeni5")[0]
     assert told("unet-mixed") == []
