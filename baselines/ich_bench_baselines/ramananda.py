@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from ich_bench.errors import UsageError
 from ich_bench.places import write_json
 from ich_bench_baselines import checkpoint, distributed, train
+from ich_bench_baselines.alone import alone
 from ich_bench_baselines.augment import SliceAugmentation, apply, draw
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, budget_of, choice, folder, trained
@@ -269,13 +269,13 @@ def train_weak(job: Job, settings: WeakSettings) -> Path:
     from ich_bench_baselines.pseudo import pseudo_masks, train_light
 
     out = folder(job)
-    seen = seen_by(job, settings)
-    _tell(job, f"classifier: {seen.stream.about}")
-    classifier = train_classifier(job, settings, seen, out / CLASSIFIER)
-    made = pseudo_masks(job, settings, seen, classifier, out)
-    found = int(np.asarray(made.masked).sum())
-    _tell(job, f"pseudo-masks on {found} of {len(made.masked)} slices with ICH; the light network learns from these")
-    return train_light(job, settings, seen, made, out)
+    with alone(out, job.tell):  # datasets that are predicted share the model of a pool
+        seen = seen_by(job, settings)
+        _tell(job, f"classifier: {seen.stream.about}")
+        classifier = train_classifier(job, settings, seen, out / CLASSIFIER)
+        made = pseudo_masks(job, settings, seen, classifier, out)
+        _tell(job, f"pseudo-masks on {int(made.masked.sum())} of {len(made.masked)} slices with ICH")
+        return train_light(job, settings, seen, made, out)
 
 
 def _tell(job: Job, what: str) -> None:
