@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ich_bench.errors import IchBenchError
 from ich_bench.places import write_json
 from ich_bench_baselines import pieces
 from ich_bench_baselines.experiment import gathered, jobs_of, named
-from ich_bench_baselines.job import Job, silent, submission_folder
+from ich_bench_baselines.job import Job, submission_folder
 from ich_bench_baselines.methods import METHODS, About
 from ich_bench_baselines.pieces import DONE, FAILED, RUNNING, State, reason_of, state
 
@@ -118,6 +119,20 @@ def is_scored(home: Path, jobs: Sequence[Job]) -> bool:
         return False
 
 
+def score(
+    home: Path, jobs: Sequence[Job], *, folds: Sequence[int] | None = None, stage: Tell = lambda what: None
+) -> None:
+    """Score the pieces of a submission, all of them done, and write its manifest; the outcome is kept beside it."""
+    scored = home / f"scored-{jobs[0].dataset}.json"
+    try:
+        gathered(jobs[0], {job: pieces.checkpoint_of(job) for job in jobs}, folds=folds, stage=stage)
+    except Exception as fault:
+        stage(f"  {home.name} could not be scored: {reason_of(fault)}")
+        write_json(scored, {"state": FAILED, "reason": reason_of(fault)})
+        return
+    write_json(scored, {"state": DONE})
+
+
 def not_scored(home: Path, dataset: str) -> str:
     """Return why the pieces of a submission could not be scored, "" where they were or never came so far."""
     try:
@@ -131,7 +146,7 @@ def _in_process(home: Path, jobs: tuple[Job, ...], folds: Sequence[int] | None, 
     """Run the pieces of one submission in a process of their own, which ends when this one does."""
     context = multiprocessing.get_context("spawn")
     hears, says = context.Pipe(duplex=False)
-    bare = tuple(dataclasses.replace(job, progress=silent, tell=None) for job in jobs)
+    bare = tuple(pieces.bare(job) for job in jobs)
     child = context.Process(target=_all_of, args=(bare, None if folds is None else tuple(folds), says))
     child.start()
     says.close()
@@ -159,34 +174,22 @@ def _all_of(jobs: tuple[Job, ...], folds: tuple[int, ...] | None, says: Connecti
     """Do the pieces of one submission, then score them; a piece that fails does not keep the next from its turn."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started this process ends it
 
-    def tell(what: str) -> None:
-        says.send(("stage", what))
+    def send(*what: Any) -> None:
+        try:
+            says.send(what)
+        except BrokenPipeError:  # nobody listens any more: whoever starts the run again goes on from here
+            raise SystemExit(1) from None
 
-    def tick(done: int, total: int) -> None:
-        says.send(("tick", done, total))
-
-    checkpoints, home = {}, submission_folder(jobs[0])
-    scored = home / f"scored-{jobs[0].dataset}.json"
-    for number, job in enumerate(jobs):
-        own = dataclasses.replace(job, progress=tick, tell=tell)
+    tell, tick = partial(send, "stage"), partial(send, "tick")
+    home, owns = submission_folder(jobs[0]), tuple(dataclasses.replace(job, progress=tick, tell=tell) for job in jobs)
+    for number, job in enumerate(owns):
         tell(f"  {named(job)} ({number + 1}/{len(jobs)})")
         try:
-            checkpoints[own] = pieces.work(own)
-        except BrokenPipeError:
-            raise
+            pieces.work(job)
         except Exception as fault:
             tell(f"  {named(job)} failed: {reason_of(fault)}")
-    if len(checkpoints) < len(jobs):
-        return
-    try:
-        gathered(next(iter(checkpoints)), checkpoints, folds=folds, stage=tell)
-    except BrokenPipeError:
-        raise
-    except Exception as fault:
-        tell(f"  {home.name} could not be scored: {reason_of(fault)}")
-        write_json(scored, {"state": FAILED, "reason": reason_of(fault)})
-        return
-    write_json(scored, {"state": DONE})
+    if all(state(job).name == DONE for job in jobs):
+        score(home, owns, folds=folds, stage=tell)
 
 
 def calibrated(job: Job) -> None:

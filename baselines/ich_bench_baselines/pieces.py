@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from ich_bench.errors import IchBenchError
 from ich_bench.places import write_json
 from ich_bench_baselines import distributed
 from ich_bench_baselines.alone import alone, is_taken
-from ich_bench_baselines.job import Job, folder, tested
+from ich_bench_baselines.job import Job, folder, silent, tested
 from ich_bench_baselines.methods import method
 from ich_bench_baselines.predict import predict_cases
 
@@ -105,8 +106,18 @@ def work(job: Job, cases: Sequence[Case] | None = None) -> Path:
         except Exception as fault:
             _note(job, FAILED, reason=reason_of(fault), seconds=round(time.perf_counter() - begun, 1))
             raise
-        _note(job, DONE, seconds=round(time.perf_counter() - begun, 1))
+        _note(job, DONE, seconds=round(time.perf_counter() - begun, 1), checkpoint=os.path.relpath(path, folder(job)))
     return path
+
+
+def checkpoint_of(job: Job) -> Path:
+    """Return the checkpoint of a piece that is done; KeyError where it is not."""
+    return Path(os.path.normpath(folder(job) / read(job)["checkpoint"]))
+
+
+def bare(job: Job) -> Job:
+    """Return a job that can be sent to another process: nobody here is told how far it is."""
+    return dataclasses.replace(job, out=job.out.absolute(), progress=silent, tell=None)
 
 
 def reason_of(fault: BaseException) -> str:

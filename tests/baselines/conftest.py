@@ -5,6 +5,7 @@ They run with the slow ones, whatever each takes: torch is too heavy for the ins
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,7 @@ def _steady() -> Iterator[None]:
         return
     import torch
 
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)

@@ -49,15 +49,18 @@ OUT = Path("ich-bench-out/baselines")
 
 
 def job_of(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, device: str = "cpu",
-           precision: str | None = None, jobs: int = 1, check: bool = True, **more: Any) -> Any:  # fmt: skip
-    """Return the checked job that the options ask for."""
+           precision: str | None = None, jobs: int = 1, check: bool = True, there: bool = False,
+           **more: Any) -> Any:  # fmt: skip
+    """Return the checked job that the options ask for; `there`: it will run on another machine, of named device."""
     from ich_bench.folds import load_scheme
     from ich_bench_baselines.job import Job
     from ich_bench_baselines.job import check as check_job
     from ich_bench_baselines.methods import known
 
     known(method_id)
-    where = device_of(device)
+    if there and device == "auto":
+        raise UsageError("--cluster needs --device: cuda, or cpu; this machine cannot see what those have.")
+    where = device if there else device_of(device)
     first = (load_scheme(dataset, more.get("scheme")).folds[0] if check else 0) if fold is None else fold
     job = Job(
         method=method_id,

@@ -47,6 +47,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 All = Annotated[bool, typer.Option("--all", help="Every method and the calibration rows, one after the other.")]
 
 
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", help="slurm: a job for each fold, by submitit; local: to try it here.")
+]
+ClusterOptions = Annotated[
+    list[str] | None, typer.Option("--cluster-option", help="NAME=VALUE of submitit, such as slurm_partition=gpu.")
+]
+
+
 @baselines.command()
 def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = False, fold: Folds = None,
         seed: Seeds = "0", out: OutDir = OUT, data: Data = None, scheme: SchemeOpt = None, budget: Budget = None,
@@ -54,7 +62,8 @@ def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = Fal
         train_data: TrainData = None, pool: PoolName = None, option: Options = None, device: Device = "auto",
         precision: Precision = None, compiled: Compiled = False, batch: Batch = None, epochs: Epochs = None,
         width: Width = None, side: Side = None, jobs: Jobs = 0, submit: Submit = None,
-        dry_run: DryRun = False) -> None:  # fmt: skip
+        cluster: Cluster = None,
+        cluster_option: ClusterOptions = None, dry_run: DryRun = False) -> None:  # fmt: skip
     """Train, predict and score a method, or --all, on every fold of a dataset, and write each submission.toml.
 
     Stop it anywhere: the same command continues. It ends with the table and the command that submits it; with --all
@@ -69,9 +78,11 @@ def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = Fal
     job = job_of(method_id or FIRST, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
                  schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
                  options=option_pairs(option), device=device, precision=precision, compiled=compiled, batch=batch,
-                 epochs=epochs, width=width, side=side, jobs=jobs)  # fmt: skip
+                 epochs=epochs, width=width, side=side, jobs=jobs, there=cluster is not None)  # fmt: skip
     if dry_run:
         console.data(_plan(job, folds, seeds, everything))
+    elif cluster is not None:
+        _run_on(cluster, option_pairs(cluster_option), job, folds, seeds, everything)
     elif everything:
         _run_all(job, folds, seeds, submit)
     else:
@@ -99,9 +110,8 @@ def _plan(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], every
 
     if not everything:
         return plan_text(job, planned(job, folds=folds, seeds=seeds))
-    from ich_bench_baselines.forecast import forecast, forecast_text
-
     from ich_bench_baselines.everything import jobs_of_all
+    from ich_bench_baselines.forecast import forecast, forecast_text
 
     return forecast_text(forecast(jobs_of_all(job, folds=folds, seeds=seeds)))
 
@@ -135,6 +145,28 @@ def _run_all(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], su
             if (home / "submission.toml").is_file():
                 _submit(home, submit)
     if overview.failures(states):
+        raise typer.Exit(1)
+
+
+def _run_on(cluster: str, given: tuple[tuple[str, str], ...], job: Any, folds: tuple[int, ...] | None,
+            seeds: tuple[int, ...], everything: bool) -> None:  # fmt: skip
+    """Hand over what is not done, score what is, and say how all of it stands; the same command again goes on."""
+    from ich_bench_baselines import cluster as clusters
+    from ich_bench_baselines.everything import groups, is_scored, jobs_of_all, score, write_plan
+    from ich_bench_baselines.experiment import jobs_of
+    from ich_bench_baselines.overview import failures, overview_text
+    from ich_bench_baselines.pieces import DONE, state
+
+    jobs = (jobs_of_all if everything else jobs_of)(job, folds=folds, seeds=seeds)
+    write_plan(jobs)
+    handed = clusters.submit(jobs, cluster, clusters.parameters(given))
+    console.talk(f"{len(handed)} of {len(jobs)} jobs were handed to {cluster}; their logs are in {job.out / 'cluster'}")
+    for home, some in groups(jobs).items():
+        if all(state(one).name == DONE for one in some) and not is_scored(home, some):
+            score(home, some, folds=folds, stage=console.talk)
+    states = {one: state(one) for one in jobs}
+    console.data(overview_text(states))
+    if failures(states):
         raise typer.Exit(1)
 
 
