@@ -73,7 +73,11 @@ def train_nnunet(
         raise UsageError("nnU-Net is trained on one GPU here: start it without torchrun.")
     out = (to or folder(job)).absolute()
     with alone(out, job.tell):
-        return _trained(job, settings, second, second_is, out)
+        try:
+            return _trained(job, settings, second, second_is, out)
+        except OSError as fault:
+            why = fault.strerror or fault
+            raise IchBenchError(f"cannot write below {out}: {why}. Free space there, or name another --out.") from fault
 
 
 def _trained(job: Job, settings: NnUNet, second: Mapping[str, Path] | None, second_is: str, out: Path) -> Path:
@@ -102,7 +106,7 @@ def _trained(job: Job, settings: NnUNet, second: Mapping[str, Path] | None, seco
         if "epoch" in message:
             job.progress(int(message["epoch"]), int(message["of"]))
         elif job.tell is not None:
-            job.tell(f"nnU-Net: {message.get('stage')}")
+            job.tell(f"nnU-Net {message.get('stage')}")
 
     nnunet_process.run(spec, work, env, told)
     _tidy(work)

@@ -61,12 +61,12 @@ def prepare(spec: dict[str, Any], work: Path, say: Say) -> None:
     begun = time.perf_counter()
     if spec["processes"] == 1:
         _in_this_process(fingerprint_extractor, default_preprocessor)
-    say({"stage": "fingerprint"})
+    say({"stage": "looks at the training heads"})
     with _workers(1):  # nnU-Net plans with as many threads of torch as it has workers
         extractor = fingerprint_extractor.DatasetFingerprintExtractor(spec["name"], spec["processes"])
         extractor.show_progress_bar = False
         extractor.run(overwrite_existing=True)
-        say({"stage": "plan"})
+        say({"stage": "plans the network"})
         settings = spec["settings"]
         planner = _planner(settings)(
             spec["name"],
@@ -80,7 +80,7 @@ def prepare(spec: dict[str, Any], work: Path, say: Say) -> None:
         from ich_bench.errors import IchBenchError
 
         raise IchBenchError(f"nnU-Net plans no {settings['configuration']} for these heads: they have one slice each.")
-    say({"stage": "preprocess"})
+    say({"stage": "preprocesses the training heads"})
     preprocessor = plans.get_configuration(settings["configuration"]).preprocessor_class(verbose=False)
     preprocessor.show_progress_bar = False
     preprocessor.run(spec["name"], settings["configuration"], PLANS, num_processes=spec["processes"])

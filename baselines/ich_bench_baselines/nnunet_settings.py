@@ -7,8 +7,8 @@ leaves a value to nnU-Net's own rules. Isensee 2021: Nature Methods 18, 203–21
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, make_dataclass, replace
+from typing import Any, TypeVar, cast
 
 from ich_bench.errors import UsageError
 from ich_bench_baselines.job import Job, training_cases
@@ -54,13 +54,6 @@ class NnUNet3D(NnUNet):
     spacing_mm: tuple[float, ...] | None = paper(None, f"{PAPER}: by rule", smoke=(5.0, 2.5, 2.5))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PhantomEpochs:
-    """How long on the `phantom` schedule."""
-
-    epochs: int = ours(50, "the phantom schedule: long enough to tell methods apart")
-
-
 def nnunet_settings(settings_class: type[S], job: Job) -> S:
     """Return nnU-Net's settings for a job: schedule, then what the job itself asks for.
 
@@ -68,9 +61,8 @@ def nnunet_settings(settings_class: type[S], job: Job) -> S:
     """
     if job.pool is not None:
         raise UsageError(f"{job.method} learns from drawn masks alone: leave --pool away.")
-    found = scaled(variant(settings_class, job.variant), "smoke" if job.schedule == "smoke" else "paper")
-    if job.schedule == "phantom":
-        found = replace(found, epochs=PhantomEpochs().epochs)
+    kind = _on_phantom(settings_class) if job.schedule == "phantom" else settings_class
+    found = scaled(variant(kind, job.variant), "smoke" if job.schedule == "smoke" else "paper")
     if job.epochs is not None:
         found = replace(found, epochs=job.epochs)
     if job.batch is not None:
@@ -80,6 +72,14 @@ def nnunet_settings(settings_class: type[S], job: Job) -> S:
     if job.side is not None:
         found = replace(found, patch=_patch(found, job.side))
     return found
+
+
+def _on_phantom(settings_class: type[S]) -> type[S]:
+    """Return the same settings with the epochs of the `phantom` schedule, which say where they come from."""
+    epochs = ours(50, "the phantom schedule: long enough to tell methods apart")
+    fields: list[tuple[str, type, Any]] = [("epochs", int, epochs)]
+    made = make_dataclass(settings_class.__name__, fields, bases=(settings_class,), frozen=True, kw_only=True)
+    return cast(type[S], made)
 
 
 def _patch(settings: NnUNet, side: int) -> tuple[int, ...]:

@@ -31,8 +31,8 @@ DEPARTURES = (
     "The coarse masks that the fine stage learns from come from inner folds of the training part, by patient: each is "
     "of a network that has not seen that patient. The paper does not say; masks of the outer folds have seen the test.",
     "All of nnunet-3d, but for patch and epochs. The paper uses the best of its five folds: here each fold counts.",
-    "How the mask goes in is read as a second channel. nnU-Net scales it by nothing, but resamples and augments it as "
-    "it does an image.",
+    "The mask goes in as a second channel, as the paper is read. nnU-Net does not scale it, but resamples and augments "
+    "it as it does an image.",
     "128 × 128 × 128 is kept as printed, though heads have 20 to 70 slices and most of such a patch is padding. "
     "--option patch=planned leaves the patch to nnU-Net, which makes it flat where slices are thick.",
     "--option stage=nnunet-alone is the ablation that the paper lacks; coarse alone is qayyum-coarse.",
