@@ -112,6 +112,7 @@ def _measured(trained: Mapping[Job, Path]) -> dict[str, Any]:
     """Return what was counted and measured; a key that was not is absent."""
     by_seed: dict[int, dict[Path, float]] = {}
     patients, slices, machines, each_s = [], [], [], []
+    ml: list[Any] = []
     for job, path in trained.items():
         runs = trainings(path)
         by_seed.setdefault(job.seed, {}).update({run: seconds(run) for run in runs})
@@ -120,12 +121,14 @@ def _measured(trained: Mapping[Job, Path]) -> dict[str, Any]:
         drawn = [one for one in own if one.get("label_kind", "masks") == "masks"]
         patients += [one["annotated_patients"] for one in drawn[:1]]
         slices += [one["annotated_slices"] for one in drawn[:1]]
+        ml += [one.get("annotated_ml") for one in drawn[:1]]
         journal = read_journal(folder(job) / JOURNAL.format(dataset=job.dataset))
         each_s += [line["seconds"] for line in journal.values()]
     hours = statistics.fmean(sum(runs.values()) for runs in by_seed.values()) / 3600
     return {
         "annotated_patients": round(statistics.fmean(patients), 1) if patients else None,
         "annotated_slices": round(statistics.fmean(slices), 1) if slices else None,
+        "annotated_ml": round(statistics.fmean(ml), 1) if ml and None not in ml else None,
         "hardware": _hardware(machines),
         "training_hours": float(f"{hours:.3g}") if hours else None,
         "inference_seconds_per_volume": float(f"{statistics.median(each_s):.3g}") if each_s else None,

@@ -208,8 +208,12 @@ def about_training(
 
 
 def counted(job: Job, slices: SliceSet, stream: Stream) -> dict[str, Any]:
-    """Return what the manifest says of the labels: patients and slices whose drawn masks were used."""
+    """Return what the manifest says of the labels: patients and slices whose drawn masks were used, and their mL.
+
+    `annotated_ml` is None where the cache does not know it.
+    """
     rows = slices.index.iloc[stream.rows]
+    ml = rows.get("ich_ml")
     return {
         "method": job.method,
         "dataset": job.trained_dataset,
@@ -219,6 +223,7 @@ def counted(job: Job, slices: SliceSet, stream: Stream) -> dict[str, Any]:
         "slices": len(stream),
         "annotated_slices": int(stream.positive.sum()),
         "annotated_patients": int(rows["patient_id"].nunique()),
+        "annotated_ml": None if ml is None or ml.isna().any() else round(float(ml.sum()), 3),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ich_bench.cases import SUBTYPES, Case, Dataset
 from ich_bench.datasets import load_dataset, reader
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
+from ich_bench.metrics.volumes import volume_ml
 from ich_bench.places import write_json
 from ich_bench.runs.store import file_sha256
 from ich_bench.volume import open_mask, read_ct, read_geometry
@@ -101,7 +102,7 @@ def made(
     rows, columns, count = way.shape(grid.shape)
     through = way.axes[2]
     flat = tuple(axis for axis in range(3) if axis != through)
-    ich, inside = np.asarray(reference.any(axis=flat)), np.asarray(cavity.any(axis=flat))
+    voxels, inside = np.count_nonzero(reference, axis=flat), np.asarray(cavity.any(axis=flat))
     spacing = dict(zip(("row", "column", "slice"), spacing_in_slices(grid), strict=True))
     lines = []
     for place in range(count):
@@ -114,7 +115,8 @@ def made(
                 "patient_id": case.patient_id,
                 "k": k,
                 "place": place,
-                "has_ich": bool(ich[k]),
+                "has_ich": bool(voxels[k]),
+                "ich_ml": volume_ml(int(voxels[k]), grid.voxel_volume_mm3),
                 **{name: own.get(name) for name in LABELS},
                 "in_cavity": None if cavity_file is None else bool(inside[k]),
                 "rows": rows,

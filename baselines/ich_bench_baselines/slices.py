@@ -27,7 +27,7 @@ from ich_bench.errors import IchBenchError
 from ich_bench.places import cache_folder
 from ich_bench_baselines.pixels import Window
 
-VERSION = 1  # raised whenever the same input would give other bytes
+VERSION = 1  # raised whenever the same input would give other slices; a new column of the index is null in older caches
 ABOUT, INDEX = "about.json", "index.parquet"
 KINDS = ("images", "masks", "cavity")
 LABELS = ("any", *SUBTYPES)
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         pa.field("k", pa.int32(), nullable=False),  # index in the file, along its slices; -1: a file of its own
         pa.field("place", pa.int32(), nullable=False),  # from the foot, among the slices of the case that are here
         pa.field("has_ich", pa.bool_()),  # of the mask, on its own grid; null: no masks
+        pa.field("ich_ml", pa.float64()),  # of the mask in this slice, on its own grid; null: no masks
         *(pa.field(name, pa.bool_()) for name in LABELS),  # the dataset's own labels of the slice; null: none
         pa.field("in_cavity", pa.bool_()),  # some of the slice is intracranial; null: not known
         pa.field("rows", pa.int32(), nullable=False),  # before padding and resizing
@@ -127,7 +128,7 @@ def open_slices(folder: Path) -> SliceSet:
         folder=folder,
         window=Window(low_hu=about["window_hu"][0], high_hu=about["window_hu"][1]),
         side=about["side"],
-        index=pq.read_table(folder / INDEX).to_pandas(types_mapper=_nullable),
+        index=_with_every_column(pq.read_table(folder / INDEX)).to_pandas(types_mapper=_nullable),
         notes=tuple(about["notes"]),
     )
 
@@ -136,6 +137,14 @@ def index_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Return the lines of an index as a table of the fixed schema; what a line lacks is null."""
     columns = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in SCHEMA]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _with_every_column(table: pa.Table) -> pa.Table:
+    """Return an index with the columns that came after it was written, null."""
+    for place, one in enumerate(SCHEMA):
+        if one.name not in table.column_names:
+            table = table.add_column(place, one, pa.nulls(len(table), one.type))
+    return table
 
 
 def _nullable(kind: pa.DataType) -> Any:

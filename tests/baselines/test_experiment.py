@@ -60,6 +60,8 @@ def test_a_run_of_two_folds_ends_in_scores_and_a_manifest_that_can_be_submitted(
     assert said.training_hours == pytest.approx(hours, rel=0.01)
     assert said.annotated_patients is not None
     assert 1 <= said.annotated_patients <= 9
+    assert said.annotated_ml is not None
+    assert said.annotated_ml > 0
     assert said.hardware
     assert done.scores is not None
     rows = read_scores(done.scores.path).to_pylist()
@@ -190,12 +192,13 @@ def test_hours_count_each_training_once_and_each_seed_alone(tmp_path: Path) -> N
         job = Job(method="unet-mixed", dataset="phantom-mini", out=tmp_path, seed=seed, fold=fold)
         folder(job).mkdir(parents=True)
         (folder(job) / "log.csv").write_text(f"epoch,seconds\n1,{seconds / 2}\n2,{seconds / 2}\n")
-        facts = {"machine": "a GPU", "annotated_patients": 8 + fold, "annotated_slices": 30}
+        facts = {"machine": "a GPU", "annotated_patients": 8 + fold, "annotated_slices": 30, "annotated_ml": 100 + fold}
         (folder(job) / "about.json").write_text(json.dumps(facts))
         trained[job] = folder(job) / "last.ckpt"
     said = manifest.manifest(trained)
     assert said["training_hours"] == 1.5  # seed 0: 1 h, seed 1: 2 h
     assert (said["annotated_patients"], said["annotated_slices"], said["seeds"]) == (8.5, 30, [0, 1])
+    assert said["annotated_ml"] == 100.5  # folds of 100 and 101 mL
     assert said["hardware"] == "a GPU"
     assert said["baseline"] == "unet-mixed"
     assert check(said)[1] == []

@@ -188,7 +188,17 @@ def test_the_checkpoint_says_every_hyper_parameter_and_where_it_comes_from(slice
     )
     facts = json.loads((path.parent / segment.ABOUT).read_text())
     assert (facts["slices"], facts["annotated_slices"], facts["annotated_patients"]) == (6, 4, 6)
+    assert facts["annotated_ml"] is None  # these slices were made by hand: nobody knows
     assert facts["machine"]
+
+
+def test_the_annotated_ml_are_those_of_the_slices_that_are_trained_on(slices: Any, tmp_path: Path) -> None:
+    known = replace(slices, index=slices.index.assign(ich_ml=[1.5, 2.0, 0.0, 4.0, 8.25, 0.0]))
+    seen = stream(known, np.array([True, True, True, False, True, False]))
+    job = small_heads.tiny_job(tmp_path)
+    assert segment.counted(job, known, seen)["annotated_ml"] == 11.75  # 1.5 + 2 + 0 + 8.25
+    unknown = replace(slices, index=slices.index.assign(ich_ml=[1.5, np.nan, 0.0, 4.0, 8.25, 0.0]))
+    assert segment.counted(job, unknown, seen)["annotated_ml"] is None
 
 
 def test_a_pretexts_weights_are_where_the_training_starts(slices: Any) -> None:
