@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shutil
-import time
 import uuid
 import zipfile
 import zlib
@@ -29,11 +28,11 @@ import pyarrow.parquet as pq
 from ich_bench.errors import IchBenchError, InputError, Problem, VolumeError
 from ich_bench.phantom.library import spread
 from ich_bench_baselines.pixels import Window
+from ich_bench_baselines.slice_parts import at_work, chunks_of, listed, sweep
 from ich_bench_baselines.slices import ABOUT, INDEX, SliceSet, index_table, is_whole, open_slices, shelf
 
 Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-_STALE_S = 3600.0
 _PACKED = 0.5  # chunks are compressed to less than this
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -110,22 +109,28 @@ def build(
     """
     if is_whole(plan.folder):
         return open_slices(plan.folder)
-    parts = plan.folder.with_name(f".{plan.folder.name}.chunks")
-    _sweep(plan.folder.parent)
-    waiting = [chunk for chunk in plan.chunks if not _path(parts, chunk).is_file()]
-    if waiting:
+    parts = chunks_of(plan.folder)
+    sweep(plan.folder.parent)
+    if _waiting(plan, parts):
         _make_room(plan, parts, tell)
-    shared = len(waiting) == len(plan.chunks) and parts.exists()  # another began just now: start from the other end
-    with _in_words(plan.folder):
-        parts.mkdir(parents=True, exist_ok=True)
-    try:
-        _make_all(plan, parts, waiting[::-1] if shared else waiting, jobs, progress)
-        _join(plan, parts)
-    except FileNotFoundError:  # another builder was faster, and its chunks are gone
-        if not is_whole(plan.folder):
-            raise IchBenchError(f"the parts in {parts} were removed while they were made. Try again.") from None
-    shutil.rmtree(parts, ignore_errors=True)
+    begun = parts.exists()
+    with contextlib.ExitStack() as held:
+        with _in_words(plan.folder):
+            held.enter_context(at_work(parts))
+        waiting = _waiting(plan, parts)
+        shared = begun and len(waiting) == len(plan.chunks)  # another began just now: start from the other end
+        try:
+            _make_all(plan, parts, waiting[::-1] if shared else waiting, jobs, progress)
+            _join(plan, parts)
+        except FileNotFoundError:  # another builder was faster, and its chunks are gone
+            if not is_whole(plan.folder):
+                raise IchBenchError(f"the parts in {parts} were removed while they were made. Try again.") from None
+        shutil.rmtree(parts, ignore_errors=True)
     return open_slices(plan.folder)
+
+
+def _waiting(plan: Plan, parts: Path) -> list[Chunk]:
+    return [chunk for chunk in plan.chunks if not _path(parts, chunk).is_file()]
 
 
 def _make_all(plan: Plan, parts: Path, waiting: Sequence[Chunk], jobs: int, progress: Progress | None) -> None:
@@ -261,7 +266,7 @@ def _make_room(plan: Plan, parts: Path, tell: Callable[[str], None] | None) -> N
     there = plan.folder
     while not there.exists():
         there = there.parent
-    free = shutil.disk_usage(there).free + sum(one.stat().st_size for one in _listed(parts))
+    free = shutil.disk_usage(there).free + sum(one.stat().st_size for one in listed(parts))
     told = f"{size.at_rest / 1e9:.3g} GB in {plan.folder} ({size.while_made / 1e9:.3g} GB while they are made)"
     if tell is not None:
         tell(f"{plan.dataset}: about {size.slices:,} slices of {plan.side} × {plan.side}, {told}")
@@ -283,18 +288,6 @@ def _in_words(folder: Path) -> Iterator[None]:
             f"cannot write {folder}: {fault.strerror or fault}. Free space there, or name another folder in "
             "ICH_BENCH_CACHE. What was made is kept: the same command continues."
         ) from fault
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed builders left behind and nobody has written to for an hour; chunks stay, to go on from."""
-    for part in folder.glob(".*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - max(one.stat().st_mtime for one in (part, *_listed(part))) > _STALE_S:
-                shutil.rmtree(part)
-
-
-def _listed(folder: Path) -> Sequence[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _path(parts: Path, chunk: Chunk) -> Path:

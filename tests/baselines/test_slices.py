@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ich_bench.cases import Dataset
@@ -28,7 +29,7 @@ from ich_bench.geometry import Geometry
 from ich_bench.phantom import library, plan
 from ich_bench.phantom.plan import planned
 from ich_bench.volume import open_mask, read_ct, write_ct, write_mask
-from ich_bench_baselines import slice_build, slice_cases, slices
+from ich_bench_baselines import slice_build, slice_cases, slice_parts, slices
 from ich_bench_baselines.pixels import BONE, BRAIN, image_of, masks_of
 from ich_bench_baselines.slice_build import build, size_of
 from ich_bench_baselines.slices import is_whole, open_slices
@@ -80,6 +81,7 @@ def test_the_cache_holds_what_the_files_hold(mini: Dataset) -> None:
             square = np.pad(mask[:, ::-1, k].T, ((4, 4), (0, 0)))
             assert np.array_equal(found.masks[row], square[small][:, small])
             assert line["has_ich"] == mask[:, :, k].any()
+            assert line["ich_ml"] == mask[:, :, k].sum() * ct.geometry.voxel_volume_mm3 / 1000
             assert line["in_cavity"] == cavity[:, :, k].any()
             for name in slices.LABELS:
                 assert line[name] == bool(labels.loc[(case.case_id, k), name])
@@ -115,6 +117,31 @@ def test_the_key_follows_the_window_the_size_and_the_bytes_of_the_files(mini: Da
     write_mask(path, voxels, mask.geometry)
     keys.add(slice_cases.plan(mini, side=SIDE).key)
     assert len(keys) == 4
+
+
+def test_the_hemorrhage_of_a_slice_is_counted_in_ml_on_its_own_grid_tilted_or_not(mini: Dataset) -> None:
+    """Columns (0.5, 0, 0), (0, 0.5, 0), (0, 1, 5): a tilted voxel has 0.5 · 0.5 · 5 = 1.25 mm³, not 0.5 · 0.5 · √26."""
+    case = mini.cases[0]
+    grid = Geometry.of((20, 20, 3), np.array([[0.5, 0, 0, 0], [0, 0.5, 1, 0], [0, 0, 5, 0], [0, 0, 0, 1]]))
+    mask = np.zeros((20, 20, 3), np.bool_)
+    mask[3:7, 5:10, 1] = True  # 20 voxels: 25 mm³
+    mask[4, 4, 2] = True
+    write_ct(case.ct, np.zeros((20, 20, 3), np.int16), grid)
+    write_mask(case.reference, mask, grid)
+    rows = slice_cases.made(case, None, None, False, BRAIN, SIDE).rows
+    assert [row["ich_ml"] for row in rows] == pytest.approx([0, 0.025, 0.00125])
+
+
+def test_a_cache_from_before_a_column_of_the_index_opens_with_it_null(mini: Dataset) -> None:
+    whole = made(mini)
+    table = pq.read_table(whole.folder / slices.INDEX)
+    pq.write_table(table.drop_columns(["ich_ml"]), whole.folder / slices.INDEX)
+    about = json.loads((whole.folder / slices.ABOUT).read_text())
+    about["bytes"][slices.INDEX] = (whole.folder / slices.INDEX).stat().st_size
+    (whole.folder / slices.ABOUT).write_text(json.dumps(about))
+    found = open_slices(whole.folder).index
+    assert found["ich_ml"].isna().all()
+    assert list(found.columns) == list(whole.index.columns)
 
 
 def test_a_slice_keeps_its_number_in_a_file_that_runs_from_head_to_foot(mini: Dataset) -> None:
@@ -180,6 +207,76 @@ def test_what_a_killed_build_left_is_swept_after_an_hour(mini: Dataset) -> None:
     build(wanted)
     assert fresh.exists()
     assert not stale.exists()
+
+
+def left_behind(mini: Dataset, *, side: int, days: float) -> Path:
+    """Return chunks of another cache of these heads to which nobody has written for so many days."""
+    chunks = slice_parts.chunks_of(slice_cases.plan(mini, side=side).folder)
+    chunks.mkdir(parents=True)
+    (chunks / "a.npz").write_bytes(b"made")
+    for path in (chunks / "a.npz", chunks):
+        os.utime(path, (time.time() - days * 86400,) * 2)
+    return chunks
+
+
+def test_chunks_go_after_a_week_without_a_builder_and_not_while_one_is_at_work(mini: Dataset) -> None:
+    given_up, held, fresh = (left_behind(mini, side=side, days=days) for side, days in ((8, 8), (16, 8), (24, 6)))
+    with slice_parts.at_work(held):
+        made(mini)
+    assert (given_up.exists(), held.exists(), fresh.exists()) == (False, True, True)
+    assert (held / "a.npz").read_bytes() == b"made"
+    slice_parts.sweep(held.parent)
+    assert (held.exists(), fresh.exists()) == (False, True)
+    assert [path.name for path in held.parent.iterdir() if path.suffix == ".part"] == []
+
+
+def test_chunks_of_a_cache_that_is_whole_go_at_once(mini: Dataset) -> None:
+    whole = made(mini).folder
+    chunks = left_behind(mini, side=SIDE, days=0)
+    slice_parts.sweep(whole.parent)
+    assert not chunks.exists()
+    assert is_whole(whole)
+
+
+def test_a_killed_builder_holds_its_chunks_no_longer(mini: Dataset) -> None:
+    chunks = left_behind(mini, side=8, days=8)
+    code = f"""
+import pathlib, time
+from ich_bench_baselines import slice_parts
+with slice_parts.at_work(pathlib.Path({str(chunks)!r})):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+    builder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert builder.stdout is not None
+    assert builder.stdout.readline() == b"at work\n"
+    slice_parts.sweep(chunks.parent)
+    assert chunks.exists()
+    builder.kill()
+    builder.communicate()
+    slice_parts.sweep(chunks.parent)
+    assert not chunks.exists()
+
+
+def test_a_builder_who_comes_while_the_chunks_are_swept_makes_new_ones(
+    mini: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    chunks = left_behind(mini, side=8, days=8)
+    lock, calls = fcntl.flock, []
+
+    def swept_before_it_is_held(opened: int, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            slice_parts.sweep(chunks.parent)  # its own lock is the second call
+        lock(opened, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept_before_it_is_held)
+    with slice_parts.at_work(chunks):
+        assert list(chunks.iterdir()) == []  # a new folder, which is held
+        slice_parts.sweep(chunks.parent)
+        assert chunks.exists()
+    assert calls[:3] == [fcntl.LOCK_SH, fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH]
 
 
 @pytest.mark.parametrize("name", ["images.npy", "index.parquet", "about.json"])
