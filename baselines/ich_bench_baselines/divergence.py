@@ -23,7 +23,7 @@ from ich_bench_baselines.paper import ours
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class Rules:
     """When a training counts as diverged; the paper only says that the loss exploded early on (Sec. 5.3)."""
 
     explosion: float = ours(10.0, "ten times the loss of a network that says nothing")
@@ -43,13 +43,13 @@ class Divergence:
     words: str
 
 
-def diverged(losses: Sequence[Mapping[str, float]], model: nn.Module, watch: Watch) -> Divergence | None:
+def diverged(losses: Sequence[Mapping[str, float]], model: nn.Module, rules: Rules) -> Divergence | None:
     """Return how a training has diverged in its last epoch, or None.
 
     Args:
         losses: Of every epoch so far, by turn.
         model: As it is after the last of them.
-        watch: The rules.
+        rules: When it counts as diverged.
     """
     epoch, last = len(losses), losses[-1]
     for turn, loss in last.items():
@@ -60,12 +60,12 @@ def diverged(losses: Sequence[Mapping[str, float]], model: nn.Module, watch: Wat
         words = f"weights were no finite numbers after the {turn} step of epoch {epoch}."
         return Divergence(kind="not finite", epoch=epoch, turn=turn, loss=f"{last[turn]:.6g}", words=words)
     for turn, loss in last.items():
-        if loss > watch.explosion:
+        if loss > rules.explosion:
             return _found("exploded", epoch, turn, loss, "exploded to")
     turn = JOINT if JOINT in last else SUPERVISED
     masks = [one[turn] for one in losses if turn in one]
-    recent = masks[-watch.in_a_row :]
-    fallen = len(recent) == watch.in_a_row and min(recent) >= watch.collapse and min(masks) <= watch.learnt
+    recent = masks[-rules.in_a_row :]
+    fallen = len(recent) == rules.in_a_row and min(recent) >= rules.collapse and min(masks) <= rules.learnt
     if fallen and turn in last:
         return _found("collapsed", epoch, turn, recent[-1], f"had been {min(masks):.3g} and fell back to")
     return None

@@ -135,8 +135,10 @@ def _line(about: About) -> Iterator[tuple[str, str]]:
         yield "  options", "; ".join(f"{name}={' or '.join(values)}" for name, values in about.choices.items())
     if about.parameters is not None:
         yield "  parameters", f"{about.parameters:,}"
-    numbers = sum(one.value is not None for row in reported(about.id) for one in row.metrics.values())
-    yield "  reported", f"{numbers} number(s) of the paper" if numbers else "nothing"
+    printed = [one for row in reported(about.id) for one in row.metrics.values()]
+    numbers = sum(one.value is not None for one in printed)
+    words = ", ".join(dict.fromkeys(one.text for one in printed)) or "nothing"  # such as: diverged
+    yield "  reported", f"{numbers} number(s) of the paper" if numbers else words
 
 
 def _origins(job: Job) -> Any:

@@ -26,7 +26,7 @@ from ich_bench.errors import IchBenchError
 from ich_bench.places import write_text
 from ich_bench_baselines import checkpoint
 from ich_bench_baselines.augment import generator
-from ich_bench_baselines.divergence import Divergence, Watch, diverged
+from ich_bench_baselines.divergence import Divergence, Rules, diverged
 from ich_bench_baselines.paper import ours, paper
 from ich_bench_baselines.train import LAST, LOG, Batches, Run, Step, autocast
 
@@ -36,12 +36,23 @@ _BEFORE, _AFTER = ("epoch", "turns", "steps", "slices"), ("learning_rate", "seco
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """How an optimiser moves the weights; the three last are L-BFGS's own."""
+    """How an optimiser moves the weights: the rate is multiplied by `gamma` after each `gamma_epochs`."""
 
     optimizer: Literal["adam", "l-bfgs"] = paper("adam", "Wang 2020, Sec. 5.3")
     lr: float = paper(1e-4, "Wang 2020, Sec. 5.3")
     gamma: float = ours(1.0, "Wang 2020 names no decay")
     gamma_epochs: int = ours(1, "Wang 2020 names no decay")
+
+    def at(self, epoch: int) -> float:
+        """Return the rate in an epoch, from 0."""
+        return self.lr * float(self.gamma ** (epoch // self.gamma_epochs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lbfgs(Rates):
+    """The same of L-BFGS: iterations within a step, steps that it remembers, and how far each goes."""
+
+    optimizer: Literal["adam", "l-bfgs"] = paper("l-bfgs", "Wang 2020, Sec. 5.3")
     iterations: int = ours(20, "PyTorch's default; the paper names none", smoke=2)
     history: int = ours(10, "the paper names none; of the usual 3 to 20, and every checkpoint carries it")
     line_search: Literal["none", "strong_wolfe"] = ours(
@@ -49,10 +60,6 @@ class Rates:
         "the paper names none; by fixed steps of 1e-4 the loss of four drawn slices fell from 0.916 to 0.904 in 100 "
         "epochs, so nothing would be learnt; with a search that starts from them to 0.03 in four",
     )
-
-    def at(self, epoch: int) -> float:
-        """Return the rate in an epoch, from 0: multiplied by `gamma` after each `gamma_epochs`."""
-        return self.lr * float(self.gamma ** (epoch // self.gamma_epochs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,7 @@ def fit_in_turns(
     epochs: int,
     run: Run,
     about: Mapping[str, Any],
-    watch: Watch | None = None,
+    rules: Rules | None = None,
 ) -> Path:
     """Train a network and return its checkpoint, that of the last epoch; interrupted, it goes on; done, it is there.
 
@@ -83,12 +90,12 @@ def fit_in_turns(
         epochs: How many.
         run: Folder, device, precision, seed.
         about: Plain values that say what is trained; a checkpoint with other ones is refused.
-        watch: Where given, a divergence is a result: the training ends with the weights of the last epoch before it,
+        rules: Where given, a divergence is a result: the training ends with the weights of the last epoch before it,
             and the checkpoint says so. None: it is an error.
 
     Raises:
-        IchBenchError: a loss is not finite and nobody watches, memory or the disk is full, or `run.out` holds another
-            training.
+        IchBenchError: a loss is not finite and there are no rules, memory or the disk is full, or `run.out` holds
+            another training.
     """
     kept_at = run.out / LAST
     said = told(about, turns, epochs, run)
@@ -99,7 +106,7 @@ def fit_in_turns(
         for part in model.children():
             part.compile()  # type: ignore[no-untyped-call]
     for epoch in range(done, 0 if ended else epochs):
-        before = {name: one.detach().clone() for name, one in model.state_dict().items()} if watch else {}
+        before = {name: one.detach().clone() for name, one in model.state_dict().items()} if rules else {}
         begun = time.perf_counter()
         found: dict[str, float] = {}
         counts = [0, 0]
@@ -107,8 +114,8 @@ def fit_in_turns(
             found[name], steps, slices = _turn(model, name, turns, optimizers[name], run, epoch)
             counts = [counts[0] + steps, counts[1] + slices]
         losses.append(found)
-        fault = diverged(losses, model, watch or Watch(explosion=float("inf"), collapse=float("inf")))
-        if fault is not None and watch is None:
+        fault = diverged(losses, model, rules or Rules(explosion=float("inf"), collapse=float("inf")))
+        if fault is not None and rules is None:
             raise IchBenchError(
                 f"{fault.words} The checkpoint of epoch {epoch} is kept in {run.out}. Try another --seed."
             )
@@ -148,7 +155,7 @@ def told(about: Mapping[str, Any], turns: Mapping[str, Turn], epochs: int, run: 
 def _optimizer(model: nn.Module, turn: Turn) -> torch.optim.Optimizer:
     moved = [one for name, one in model.named_parameters() if one.requires_grad and turn.moves(name)]
     rates = turn.rates
-    if rates.optimizer == "adam":
+    if rates.optimizer == "adam" or not isinstance(rates, Lbfgs):
         return torch.optim.Adam(moved, lr=rates.lr)
     return torch.optim.LBFGS(
         moved,

@@ -31,7 +31,7 @@ from ich_bench_baselines.predict import Predictor, settings_in, slice_predictor
 from ich_bench_baselines.pretext_settings import PoolSlices
 from ich_bench_baselines.streams import Regime
 from ich_bench_baselines.train import Step
-from ich_bench_baselines.turns import Rates, Turn
+from ich_bench_baselines.turns import Lbfgs, Rates, Turn
 from ich_bench_baselines.wang_loss import jaccard_loss, weighted_mse
 from ich_bench_baselines.wang_net import AttentionNet, WangUNet, WangUNetSettings
 
@@ -54,13 +54,6 @@ class OnPhantomSchedule(Training):
 
     epochs: int = ours(200, "the phantom schedule: past the curriculum's 148 epochs")
     batch_size: int = ours(16, "the phantom schedule")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lbfgs(Rates):
-    """The step on drawn masks."""
-
-    optimizer: Literal["adam", "l-bfgs"] = paper("l-bfgs", "Sec. 5.3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +104,6 @@ class SemiSupervised(Wang):
 
     pool: WangPool = WangPool()
     unsupervised: Rates = Rates()
-    k: float = paper(40.0, "Sec. 5.3", smoke=2.0)
     attention: Literal["fixed", "learnt"] = ours(
         "fixed", "Sec. 5.3 has the mask inform the reconstruction: no gradient through it, nor into its decoder"
     )

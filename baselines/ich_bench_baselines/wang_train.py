@@ -12,7 +12,7 @@ from ich_bench.errors import UsageError
 from ich_bench.places import write_json
 from ich_bench_baselines import distributed, pretrain, slice_split, turns
 from ich_bench_baselines.curriculum import Strategy, order_of
-from ich_bench_baselines.divergence import Watch
+from ich_bench_baselines.divergence import Rules
 from ich_bench_baselines.guard import Guard
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, folder, trained, training_cases
@@ -29,7 +29,7 @@ from ich_bench_baselines.wang import SemiSupervised, Wang, network_of, turns_of
 
 
 def train_wang(
-    job: Job, settings: Wang, strategy: Strategy, *, start: Start | None = None, watch: Watch | None = None
+    job: Job, settings: Wang, strategy: Strategy, *, start: Start | None = None, rules: Rules | None = None
 ) -> Path:
     """Train a fold and return its checkpoint; of `wang-slices` a parts.json with a checkpoint a fold of slices.
 
@@ -40,7 +40,7 @@ def train_wang(
         settings: From `wang.wang_settings`.
         strategy: What an epoch takes.
         start: The weights of a pre-trained encoder.
-        watch: Where given, a training that diverges ends there, and about.json says how; else it is an error.
+        rules: Where given, a training that diverges ends there, and about.json says how; else it is an error.
 
     Raises:
         UsageError, IchBenchError: the job is none, its data are not here, or hold nothing to learn from.
@@ -50,11 +50,11 @@ def train_wang(
     slices = trained_slices(job, settings.slices)
     if not slice_split.is_slice_split(job):
         stream = stream_of(job, slices, settings.slices)
-        return _fitted(job, settings, strategy, slices, stream, start, watch, folder(job))
+        return _fitted(job, settings, strategy, slices, stream, start, rules, folder(job))
     made: dict[str, Path | str] = {}
     for part, stream in slice_split.streams(job, slices.index).items():
         thin = thinned(stream, settings.slices.most)
-        made[part] = _fitted(job, settings, strategy, slices, thin, start, watch, folder(job) / part)
+        made[part] = _fitted(job, settings, strategy, slices, thin, start, rules, folder(job) / part)
     dealt = slice_split.dealt(job, slices.index)
     about = {"dataset": job.dataset, "scheme": slice_split.SCHEME, "leaky": True, "dealt": dealt}
     return write_parts(folder(job), job.method, made, about)
@@ -85,7 +85,7 @@ def _fitted(
     slices: SliceSet,
     stream: Stream,
     start: Start | None,
-    watch: Watch | None,
+    rules: Rules | None,
     out: Path,
 ) -> Path:
     device = job.device
@@ -117,7 +117,7 @@ def _fitted(
     network = seeded(lambda: network_of(settings), job.seed)
     if start is not None:
         transfer(start.weights, network, start.parts)
-    path = turns.fit_in_turns(network, used, order, settings.training.epochs, run, about, watch)
+    path = turns.fit_in_turns(network, used, order, settings.training.epochs, run, about, rules)
     fault = turns.divergence_in(path)
     if fault is not None and "diverged" not in facts(out):
         write_json(out / ABOUT, {**facts(out), "diverged": dataclasses.asdict(fault)})

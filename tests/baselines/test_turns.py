@@ -18,12 +18,12 @@ torch = pytest.importorskip("torch")
 from ich_bench.errors import IchBenchError  # noqa: E402
 from ich_bench_baselines import checkpoint, turns  # noqa: E402
 from ich_bench_baselines.curriculum import order_of  # noqa: E402
-from ich_bench_baselines.divergence import Watch, diverged  # noqa: E402
+from ich_bench_baselines.divergence import Rules, diverged  # noqa: E402
 from ich_bench_baselines.train import LAST, LOG, Run  # noqa: E402
-from ich_bench_baselines.turns import Rates, Turn, fit_in_turns  # noqa: E402
+from ich_bench_baselines.turns import Lbfgs, Rates, Turn, fit_in_turns  # noqa: E402
 
 EPOCHS = 6
-QUICK = {"supervised": Rates(optimizer="l-bfgs", lr=0.5, iterations=3), "unsupervised": Rates(lr=0.02, gamma=0.5)}
+QUICK = {"supervised": Lbfgs(lr=0.5, iterations=3), "unsupervised": Rates(lr=0.02, gamma=0.5)}
 ABOUT = {"method": "tiny", "fold": 0}
 
 
@@ -68,9 +68,9 @@ def both(**steps: Any) -> dict[str, Turn]:
     }  # fmt: skip
 
 
-def fitted(out: Path, watch: Watch | None = None, epochs: int = EPOCHS, **steps: Any) -> Path:
+def fitted(out: Path, rules: Rules | None = None, epochs: int = EPOCHS, **steps: Any) -> Path:
     order = order_of("alternating", 3)
-    return fit_in_turns(network(), both(**steps), order, epochs, Run(out=out, seed=3), ABOUT, watch)
+    return fit_in_turns(network(), both(**steps), order, epochs, Run(out=out, seed=3), ABOUT, rules)
 
 
 def weights(path: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_a_step_of_lbfgs_moves_a_weight_as_worked_out_by_hand(tmp_path: Path) ->
     """(w − 1)² at w = 2 has the gradient 2: the first step is min(1, 1/2) · rate · 2 = 1 for a rate of 1: w = 1."""
     model = torch.nn.Conv2d(1, 1, 1, bias=False)
     torch.nn.init.constant_(model.weight, 2.0)
-    rates = Rates(optimizer="l-bfgs", lr=1.0, iterations=1, line_search="none")
+    rates = Lbfgs(lr=1.0, iterations=1, line_search="none")
     turn = Turn(
         step=lambda net, batch, own: ((net(batch) - 1) ** 2).mean(),
         batches=lambda epoch: [torch.ones(1, 1, 1, 1)],
@@ -202,7 +202,7 @@ def bad_from(epoch: int, value: float) -> Any:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_without_a_watch_a_loss_that_is_not_finite_is_an_error_that_keeps_the_checkpoint(
+def test_without_rules_a_loss_that_is_not_finite_is_an_error_that_keeps_the_checkpoint(
     tmp_path: Path, value: float
 ) -> None:
     with pytest.raises(
@@ -217,10 +217,10 @@ def test_without_a_watch_a_loss_that_is_not_finite_is_an_error_that_keeps_the_ch
 @pytest.mark.parametrize(
     ("value", "kind"), [(float("nan"), "not finite"), (float("inf"), "not finite"), (11.0, "exploded")]
 )
-def test_with_a_watch_a_divergence_ends_the_training_with_the_weights_before_it(
+def test_with_rules_a_divergence_ends_the_training_with_the_weights_before_it(
     tmp_path: Path, value: float, kind: str
 ) -> None:
-    path = fitted(tmp_path / "bad", Watch(), rebuilt=bad_from(3, value))
+    path = fitted(tmp_path / "bad", Rules(), rebuilt=bad_from(3, value))
     found = turns.divergence_in(path)
     assert found is not None
     assert (found.kind, found.epoch, found.turn) == (kind, 3, "unsupervised")
@@ -228,17 +228,17 @@ def test_with_a_watch_a_divergence_ends_the_training_with_the_weights_before_it(
     two = weights(fitted(tmp_path / "two", epochs=2))
     assert all(torch.equal(one, two[name]) for name, one in weights(path).items())
     assert len(logged(tmp_path / "bad")) == 1 + 2
-    again = fitted(tmp_path / "bad", Watch())  # sound steps now: it stays as it ended
+    again = fitted(tmp_path / "bad", Rules())  # sound steps now: it stays as it ended
     assert turns.divergence_in(again) == found
     assert checkpoint.read(again).epoch == 2
 
 
 def test_a_divergence_in_the_first_epoch_leaves_the_first_weights(tmp_path: Path) -> None:
-    path = fitted(tmp_path, Watch(), rebuilt=bad_from(1, float("nan")))
+    path = fitted(tmp_path, Rules(), rebuilt=bad_from(1, float("nan")))
     start = network().state_dict()
     assert all(torch.equal(one, start[name]) for name, one in weights(path).items())
     assert checkpoint.read(path).epoch == 0
-    assert fitted(tmp_path, Watch()) == path  # no log yet: taken up all the same
+    assert fitted(tmp_path, Rules()) == path  # no log yet: taken up all the same
 
 
 def test_weights_that_are_not_finite_are_a_divergence_though_the_loss_was(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_weights_that_are_not_finite_are_a_divergence_though_the_loss_was(tmp_pa
             loss.register_hook(lambda grad: grad * float("nan"))
         return loss
 
-    found = turns.divergence_in(fitted(tmp_path, Watch(), rebuilt=poisons))
+    found = turns.divergence_in(fitted(tmp_path, Rules(), rebuilt=poisons))
     assert found is not None
     assert "weights were no finite numbers after the unsupervised step of epoch 1" in found.words
 
@@ -258,7 +258,7 @@ def losses(*masks: float) -> list[dict[str, float]]:
 
 
 def test_a_collapse_is_a_loss_that_was_learnt_and_stays_lost_five_times() -> None:
-    model, rules = torch.nn.Linear(1, 1), Watch()
+    model, rules = torch.nn.Linear(1, 1), Rules()
     found = diverged(losses(0.9, 0.8, 0.96, 0.95, 0.97, 0.99, 0.95), model, rules)
     assert found is not None
     assert (found.kind, found.epoch) == ("collapsed", 7)

@@ -306,3 +306,9 @@ def test_plans_name_what_is_trained(heads: Path, tmp_path: Path) -> None:
     parts = list(method("wang-supervised").stages(by_slices))  # type: ignore[attr-defined]
     assert [one[:3] for one in parts] == [(f"slices_{k}", 75, 4000) for k in range(5)]
     assert json.dumps(parts)
+
+
+def test_several_processes_are_refused_in_words(heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="trains on one GPU or CPU: start it without torchrun"):
+        method("wang-supervised").train(small_heads.tiny_job(tmp_path, heads, "wang-supervised"))

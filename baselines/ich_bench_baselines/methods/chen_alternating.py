@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from ich_bench_baselines import slice_split, wang_train
 from ich_bench_baselines.curriculum import Strategy
-from ich_bench_baselines.divergence import Watch
+from ich_bench_baselines.divergence import Rules
 from ich_bench_baselines.job import Job, choice
 from ich_bench_baselines.paper import code, ours, paper
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.turns import Rates
-from ich_bench_baselines.wang import Lbfgs, SemiSupervised, load_wang, wang_settings
+from ich_bench_baselines.turns import Lbfgs, Rates
+from ich_bench_baselines.wang import SemiSupervised, load_wang, wang_settings
 
 ID = "chen-alternating"
 PAPER = "Wang 2020, Sec. 5.3, Table 1: Chen et al.; Chen 2019 (MICCAI)"
@@ -68,7 +68,7 @@ class Settings(SemiSupervised):
     rebuilt: Literal["linear", "sigmoid"] = ours(
         "linear", "Wang 2020, Figure 1 has no activation at the end", code=code("sigmoid", _MASSL)
     )
-    watch: Watch = Watch()
+    diverged: Rules = Rules()
 
 
 def settings(job: Job) -> Settings:
@@ -85,7 +85,7 @@ def train(job: Job) -> Path:
     """Train one fold, to its end or until it diverges, and return its checkpoint."""
     own = settings(job)
     strategy: Strategy = "joint" if choice(job, "strategy") == "joint" else "alternating"
-    return wang_train.train_wang(job, own, strategy, watch=own.watch)
+    return wang_train.train_wang(job, own, strategy, rules=own.diverged)
 
 
 def load(path: Path, device: str = "cpu") -> Predictor:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ich_bench_baselines import slice_split, wang_train
 from ich_bench_baselines.job import Job
+from ich_bench_baselines.paper import paper
 from ich_bench_baselines.predict import Predictor
 from ich_bench_baselines.wang import SemiSupervised, load_wang, wang_settings
 
@@ -31,7 +32,9 @@ DEPARTURES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(SemiSupervised):
-    """As in the paper's third experiment."""
+    """As in the paper's third experiment; `k` is how slowly chance comes to take both parts alike."""
+
+    k: float = paper(40.0, "Sec. 5.3", smoke=2.0)
 
 
 def settings(job: Job) -> Settings:
