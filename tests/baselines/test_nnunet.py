@@ -20,10 +20,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("nnunetv2")
 
 import small_heads  # noqa: E402
+from ich_bench.cases import Case, Dataset  # noqa: E402
 from ich_bench.datasets import load_dataset  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.folds import load_budget, load_scheme  # noqa: E402
-from ich_bench.volume import read_ct  # noqa: E402
+from ich_bench.geometry import Geometry  # noqa: E402
+from ich_bench.volume import open_mask, read_ct, write_ct, write_mask  # noqa: E402
 from ich_bench_baselines import checkpoint, nnunet, nnunet_process  # noqa: E402
 from ich_bench_baselines.job import Job, folder  # noqa: E402
 from ich_bench_baselines.methods import method  # noqa: E402
@@ -369,3 +371,44 @@ def test_the_values_are_nnunets_own_unless_the_job_says_otherwise(tmp_path: Path
     assert {row.name: row.origin for row in origins(given)}["epochs"] == "given"
     with pytest.raises(UsageError, match="leave --pool away"):
         nnunet_settings(NnUNet2D, replace(job, pool="rsna"))
+
+
+def crafted(folder: Path) -> Dataset:
+    """Write nine heads of 40 × 32 × 10 voxels, each with one bright blob off the middle, as the training part."""
+    folder.mkdir()
+    draw = np.random.default_rng(7)
+    grid = Geometry.of((40, 32, 10), np.diag([4.0, 4.0, 5.0, 1.0]))
+    x, y, z = np.meshgrid(*map(np.arange, grid.shape), indexing="ij")
+    head = ((x - 19.5) / 17) ** 2 + ((y - 15.5) / 13) ** 2 <= 1
+    cases = []
+    for case_id in sorted(TRAINED):
+        centre = draw.uniform([11, 9, 2], [15, 12, 6])  # in one quarter of the head: no mirrored mask overlaps it
+        blob = ((x - centre[0]) / 5) ** 2 + ((y - centre[1]) / 4) ** 2 + ((z - centre[2]) / 2) ** 2 <= 1
+        hu = np.where(head, 30, -1000) + 40 * blob + np.round(draw.normal(0, 4, grid.shape))
+        ct, mask = folder / f"{case_id}_ct.nii.gz", folder / f"{case_id}_mask.nii.gz"
+        write_ct(ct, hu.astype(np.int16), grid)
+        write_mask(mask, blob, grid)
+        cases.append(Case(case_id=case_id, patient_id=case_id, ct=ct, reference=mask))
+    return Dataset(id="phantom-mini", source=folder, cases=tuple(cases))
+
+
+@pytest.mark.parametrize(("kind", "patch"), [(NnUNet2D, (32, 40)), (NnUNet3D, (8, 32, 40))])
+def test_it_learns_its_own_few_heads_by_heart_and_draws_them_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], patch: tuple[int, ...]
+) -> None:
+    made = crafted(tmp_path / "download")
+    monkeypatch.setattr("ich_bench_baselines.nnunet_data.load_dataset", lambda *_: made)
+    job = job_of(tmp_path / "out", tmp_path, epochs=4, width=8)
+    how = replace(nnunet_settings(kind, job), steps_per_epoch=50, patch=patch, spacing_mm=None, tile_step=0.5)
+    predict = nnunet.load_nnunet(nnunet.train_nnunet(job, how))
+    for case in made.cases[:4]:
+        assert case.ct is not None
+        assert case.reference is not None
+        mask, reference = predict(read_ct(case.ct)), open_mask(case.reference).voxels()
+        assert dice(mask, reference) > 0.9
+        for axes in ((0,), (1,), (0, 1)):  # what a mask drawn the wrong way round would score
+            assert dice(np.flip(mask, axes), reference) < 0.1
+
+
+def dice(one: Any, other: Any) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
