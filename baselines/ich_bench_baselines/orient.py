@@ -70,3 +70,30 @@ def spacing_in_slices(geometry: Geometry) -> tuple[float, float, float]:
     """Return the spacing in mm along rows, columns and slices."""
     rows, columns, slices = (geometry.spacing_mm[axis] for axis in orientation_of(geometry).axes)
     return rows, columns, slices
+
+
+def upright(
+    image: npt.NDArray[Scalar],
+    along: tuple[float, float, float] | None,
+    down: tuple[float, float, float] | None,
+    spacing_mm: tuple[float, float],
+) -> tuple[npt.NDArray[Scalar], tuple[float, float]] | None:
+    """Return one slice (rows, columns), turned to lie as all slices do, and its spacing along rows and columns in mm.
+
+    As it is where nobody knows how it lies; None where it is not axial.
+
+    Args:
+        image: As in its file.
+        along: The direction (RAS+) in which its columns are counted; None: not known.
+        down: That in which its rows are.
+        spacing_mm: Between its rows, and between its columns.
+    """
+    if along is None or down is None:
+        return image, spacing_mm
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([along, down, np.cross(along, down)])
+    way = orientation_of(Geometry.of((image.shape[1], image.shape[0], 1), affine))
+    if way.axes[2] != 2:
+        return None
+    swapped = way.axes[0] == 0
+    return to_slices(image.T[:, :, None], way)[:, :, 0], spacing_mm[::-1] if swapped else spacing_mm

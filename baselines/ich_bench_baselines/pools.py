@@ -26,7 +26,7 @@ from ich_bench.phantom.plan import Shape
 from ich_bench.phantom.records import drawn_with
 from ich_bench.runs.store import file_sha256
 from ich_bench.volume import CT
-from ich_bench_baselines.orient import orientation_of, spacing_in_slices
+from ich_bench_baselines.orient import orientation_of, spacing_in_slices, upright
 from ich_bench_baselines.pixels import BRAIN, SIDE, Window, image_of, images_of
 from ich_bench_baselines.slice_build import Chunk, Made, Plan
 from ich_bench_baselines.slices import LABELS, key_of
@@ -117,9 +117,10 @@ def dicom_pool(
 ) -> Plan:
     """Return the plan of a cache of RSNA's slices: the first step reads its table and the names of its files.
 
-    Rows and columns stay as in the files, which are axial and lie front to back, right to left. A file that cannot be
-    read is left out and told in `SliceSet.notes`, and none takes its place. Its key is that of the table's bytes, and
-    of the names and sizes of all files: to read 180 GB for a key would take longer than to make the cache.
+    Each slice is turned as its file says to lie front to back, right to left; one that does not say is taken as it is.
+    A file that cannot be read, or is not axial, is left out and told in `SliceSet.notes`, and none takes its place. Its
+    key is that of the table's bytes, and of the names and sizes of all files: to read 180 GB for a key would take
+    longer than to make the cache.
 
     Args:
         source: The folder or the zip; None: where `prepare` or ICH_BENCH_DATA say.
@@ -149,7 +150,7 @@ def dicom_pool(
         chunks.append(Chunk(name=f"files-{start:07}", make=made_files, given=(part, flags, window, side)))
     made_from = {
         **{"pool": dataset, "files": _fingerprint(pool), "selection": selection, "seed": seed, "limit": limit},
-        **{"window": window.ends_hu, "side": side},
+        **{"window": window.ends_hu, "side": side, "turned": True},
     }
     absent = len(table) - len(there)
     return Plan(
@@ -175,12 +176,18 @@ def made_files(pool: files.Pool, flags: dict[str, dict[str, bool]], window: Wind
         if hu.ndim != 2 or 0 in hu.shape:
             unread.append(Problem(where=f"{slice_id}.dcm", what=f"holds an array of shape {hu.shape}; it is skipped."))
             continue
+        turned = upright(hu, one.along, one.down, one.spacing_mm)
+        if turned is None:
+            unread.append(Problem(where=f"{slice_id}.dcm", what="is no axial slice; it is skipped."))
+            continue
+        hu, spacing_mm = turned
         images.append(image_of(hu, window, side))
         lines.append(
             {
                 **{"slice_id": slice_id, "case_id": one.series, "patient_id": one.patient_id, "k": -1, "place": -1},
-                **{"rows": hu.shape[0], "columns": hu.shape[1]},
+                **{"rows": hu.shape[0], "columns": hu.shape[1], "unsaid": one.along is None},
                 **{name: bool(flags[slice_id][name]) for name in LABELS},
+                **{"spacing_row_mm": spacing_mm[0], "spacing_column_mm": spacing_mm[1]},
                 "position_mm": None if np.isnan(one.position_mm) else one.position_mm,
             }
         )
@@ -275,7 +282,10 @@ def _placed(rows: list[dict[str, Any]]) -> tuple[str, ...]:
         group.sort(key=lambda row: (row["position_mm"] is None, row["position_mm"] or 0.0, row["slice_id"]))
         for place, row in enumerate(group):
             row["place"] = place
-    return ()
+    unsaid = sum(row["unsaid"] for row in rows)
+    if not unsaid:
+        return ()
+    return (f"{unsaid:,} slices do not say how they lie: they are taken as front to back, right to left.",)
 
 
 def _order(count: int, seed: int) -> npt.NDArray[np.intp]:

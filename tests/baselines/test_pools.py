@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 
 from ich_bench.datasets import pool as files
@@ -95,6 +96,63 @@ def test_rsnas_slices_come_with_patient_series_position_and_labels_and_the_corru
         assert np.array_equal(found.images[row.Index], image_of(pixels[row.slice_id], BRAIN, SIDE))
     for _, series in found.index.groupby("case_id"):  # places run from foot to head
         assert series.sort_values("position_mm")["place"].tolist() == list(range(len(series)))
+
+
+def test_slices_that_lie_otherwise_in_their_files_are_turned_as_the_files_say(download: Path, tmp_path: Path) -> None:
+    """One series counts its columns to the right, one its rows to the front, one has rows and columns exchanged."""
+    folder = tmp_path / "turned"
+    shutil.copytree(download, folder)
+    headers, _ = files.headers(files.open_pool(folder))
+    series = sorted({one.series for one in headers})
+    for one in headers:
+        path = folder / "stage_2_train" / f"{one.slice_id}.dcm"
+        tags = pydicom.dcmread(path)
+        pixels, directions = tags.pixel_array, np.array(tags.ImageOrientationPatient, float).reshape(2, 3)
+        tags.PixelSpacing = [0.5, 0.25]  # between rows, between columns
+        if one.series == series[0]:
+            pixels, directions = pixels[:, ::-1], directions * [[-1], [1]]
+        elif one.series == series[1]:
+            pixels, directions = pixels[::-1], directions * [[1], [-1]]
+        elif one.series == series[2]:
+            pixels, directions = pixels.T, directions[::-1]
+            tags.PixelSpacing = [0.25, 0.5]
+        tags.ImageOrientationPatient = [round(float(value), 8) for value in directions.ravel()]
+        tags.PixelData = np.ascontiguousarray(pixels).tobytes()
+        tags.Rows, tags.Columns = pixels.shape
+        tags.save_as(path, enforce_file_format=False)
+    plain, found = (build(dicom_pool(source, selection="all", side=SIDE)) for source in (download, folder))
+    assert np.array_equal(found.images, plain.images)
+    assert (found.index[["spacing_row_mm", "spacing_column_mm"]].to_numpy() == (0.5, 0.25)).all()
+    same = [name for name in plain.index.columns if not name.startswith("spacing")]
+    pd.testing.assert_frame_equal(found.index[same], plain.index[same])
+
+
+def test_the_spacing_is_that_of_the_files_and_what_a_file_does_not_say_is_told(download: Path, tmp_path: Path) -> None:
+    plain = build(dicom_pool(download, selection="all", side=SIDE))
+    said = {one.slice_id: one.spacing_mm for one in files.headers(files.open_pool(download))[0]}
+    spacing = plain.index[["spacing_row_mm", "spacing_column_mm"]].to_numpy()
+    assert np.isfinite(spacing).all()
+    assert [tuple(row) for row in spacing] == [said[name] for name in plain.index["slice_id"]]
+    folder = tmp_path / "silent"
+    shutil.copytree(download, folder)
+    broken = sorted((folder / "stage_2_train").glob("ID_*.dcm"), key=lambda path: path.stat().st_size)[1:5]
+    for path, values in zip(broken, (None, [1, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 0, -1]), strict=True):
+        tags = pydicom.dcmread(path)
+        if values is None:
+            del tags.PixelSpacing, tags.ImageOrientationPatient
+        else:
+            tags.ImageOrientationPatient = values  # no direction, twice the same, a sagittal slice
+        tags.save_as(path, enforce_file_format=False)
+    found = build(dicom_pool(folder, selection="all", side=SIDE))
+    assert "3 slices do not say how they lie: they are taken as front to back, right to left." in found.notes
+    assert [note for note in found.notes if "no axial slice" in note] == [
+        f"{broken[3].name}  is no axial slice; it is skipped."
+    ]
+    assert len(found) == len(plain) - 1
+    silent = found.index[found.index["slice_id"] == broken[0].stem].iloc[0]
+    assert np.isnan(silent["spacing_row_mm"])
+    kept = plain.index["slice_id"].isin(found.index["slice_id"]).to_numpy()
+    assert np.array_equal(found.images, plain.images[kept])
 
 
 def test_the_zip_gives_the_same_slices_as_the_folder(download: Path, tmp_path: Path) -> None:

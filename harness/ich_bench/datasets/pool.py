@@ -37,8 +37,10 @@ CORRUPT = "ID_6431af929"  # cut short in the download itself
 HELD_OUT_SLICES = 5000  # Spahr 2023, Sec. 2.6
 _TAGS: list[str] = [
     *("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"),
+    *("ImageOrientationPatient", "PixelSpacing"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "RescaleIntercept"),
 ]
+_SLACK = 0.01  # of direction cosines, which are written with few decimals
 _BROKEN = (
     *(pydicom.errors.InvalidDicomError, zipfile.BadZipFile, zlib.error, OSError, EOFError, IchBenchError),
     *(ValueError, AttributeError, KeyError, TypeError, RuntimeError),  # what pydicom raises for damaged content
@@ -67,7 +69,9 @@ class Pool:
 class Slice:
     """One slice's header: whose it is, in which series, where along the body axis (NaN where the file does not say).
 
-    `wrapped` marks the 12-bit defect that `ich_bench.formats.dicom.repair_12bit` mends.
+    `wrapped` marks the 12-bit defect that `ich_bench.formats.dicom.repair_12bit` mends. `along` and `down` are the
+    directions in which columns and rows are counted, in RAS+ (unit vectors; None where the file does not say or says
+    what no image can have), `spacing_mm` lies between rows and between columns (NaN likewise).
     """
 
     slice_id: str
@@ -76,6 +80,9 @@ class Slice:
     series: str
     position_mm: float
     wrapped: bool
+    along: tuple[float, float, float] | None = None
+    down: tuple[float, float, float] | None = None
+    spacing_mm: tuple[float, float] = (math.nan, math.nan)
 
 
 def open_pool(source: str | Path) -> Pool:
@@ -244,18 +251,38 @@ def _header(slice_id: str, file: IO[bytes]) -> Slice:
     pixels = int(tags.Rows) * int(tags.Columns) * int(tags.BitsAllocated) // 8
     if left < pixels and not syntax.is_compressed:
         raise VolumeError(f"it ends after {max(0, left)} of {pixels} bytes of pixels")
-    try:
-        position = float(tags.ImagePositionPatient[2])
-    except (AttributeError, TypeError, IndexError, ValueError):
-        position = math.nan
+    position = _numbers(tags, "ImagePositionPatient", 3)
+    spacing = _numbers(tags, "PixelSpacing", 2)
+    along, down = _directions(_numbers(tags, "ImageOrientationPatient", 6))
     return Slice(
         slice_id=slice_id,
         patient_id=str(tags.PatientID),
         study=str(tags.StudyInstanceUID),
         series=str(tags.SeriesInstanceUID),
-        position_mm=position,
+        position_mm=position[2],
         wrapped=is_wrapped(tags),
+        along=along,
+        down=down,
+        spacing_mm=(spacing[0], spacing[1]) if min(spacing) > 0 else (math.nan, math.nan),
     )
+
+
+def _numbers(tags: pydicom.Dataset, name: str, count: int) -> list[float]:
+    """Return the numbers of a tag; NaNs where it is absent, or does not hold so many finite ones."""
+    try:
+        found = [float(value) for value in tags[name].value]
+    except (KeyError, TypeError, ValueError):
+        found = []
+    return found if len(found) == count and all(map(math.isfinite, found)) else [math.nan] * count
+
+
+def _directions(cosines: Sequence[float]) -> tuple[tuple[float, float, float] | None, ...]:
+    """Return DICOM's two directions (LPS) in RAS+; None, None where they are not of length 1 and upright on another."""
+    one, other = cosines[:3], cosines[3:]
+    off = (math.hypot(*one) - 1, math.hypot(*other) - 1, sum(a * b for a, b in zip(one, other, strict=True)))
+    if not all(abs(value) < _SLACK for value in off):  # NaN neither
+        return None, None
+    return (-one[0], -one[1], one[2]), (-other[0], -other[1], other[2])
 
 
 def is_wrapped(tags: pydicom.Dataset) -> bool:
