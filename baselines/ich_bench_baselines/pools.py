@@ -180,12 +180,12 @@ def made_files(pool: files.Pool, flags: dict[str, dict[str, bool]], window: Wind
         if turned is None:
             unread.append(Problem(where=f"{slice_id}.dcm", what="is no axial slice; it is skipped."))
             continue
-        hu, spacing_mm = turned
-        images.append(image_of(hu, window, side))
+        image, spacing_mm = turned
+        images.append(image_of(image, window, side))
         lines.append(
             {
                 **{"slice_id": slice_id, "case_id": one.series, "patient_id": one.patient_id, "k": -1, "place": -1},
-                **{"rows": hu.shape[0], "columns": hu.shape[1], "unsaid": one.along is None},
+                **{"rows": image.shape[0], "columns": image.shape[1], "unsaid": one.along is None},
                 **{name: bool(flags[slice_id][name]) for name in LABELS},
                 **{"spacing_row_mm": spacing_mm[0], "spacing_column_mm": spacing_mm[1]},
                 "position_mm": None if np.isnan(one.position_mm) else one.position_mm,
