@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,13 @@ def slice_probabilities(
 
     @torch.inference_mode()
     def probable(ct: CT) -> Floats:
-        images = np.stack(list(images_of(ct, window, side)))
-        found = np.empty(images.shape, np.float32)
-        for start in range(0, len(images), batch):
-            some = torch.from_numpy(images[start : start + batch]).to(device).unsqueeze(1).float() / 255.0
-            logits = model(some.contiguous(memory_format=torch.channels_last))
-            found[start : start + batch] = logits.float().sigmoid().squeeze(1).cpu().numpy()
-        return found
+        images = images_of(ct, window, side, threads=torch.get_num_threads())  # the next ones while the network runs
+        found = []
+        while some := list(islice(images, batch)):
+            given = torch.from_numpy(np.stack(some)).to(device).unsqueeze(1).float() / 255.0
+            logits = model(given.contiguous(memory_format=torch.channels_last))
+            found.append(logits.float().sigmoid().squeeze(1))
+        return torch.cat(found).cpu().numpy()  # type: ignore[no-any-return]
 
     return probable
 

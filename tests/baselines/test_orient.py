@@ -186,3 +186,11 @@ def test_a_wrong_number_of_predicted_slices_is_refused() -> None:
     grid = Geometry.of((8, 8, 3), np.eye(4))
     with pytest.raises(ValueError, match=r"expected \(3, side, side\)"):
         pixels.native_mask(np.zeros((2, 4, 4), bool), grid)
+
+
+def test_several_threads_make_the_same_slices_in_the_same_order() -> None:
+    hu = np.random.default_rng(0).integers(-100, 200, (30, 20, 17)).astype(np.int16)
+    ct = CT(hu=hu, geometry=Geometry.of(hu.shape, np.diag([-1.0, -1.0, 5.0, 1.0])))
+    alone, together = (np.stack(list(pixels.images_of(ct, side=16, threads=threads))) for threads in (1, 4))
+    assert np.array_equal(alone, together)
+    assert len({one.tobytes() for one in alone}) == 17
