@@ -274,10 +274,9 @@ def _workers(job: Job) -> int:
 
 
 def _tidy(work: Path) -> None:
-    """Keep plans, fingerprint and picture of a training that is done, and take the rest away."""
-    for path in work.glob("results/*/*/*.json"):
-        shutil.copyfile(path, work / path.name)
-    for path in work.glob("results/*/*/fold_0/progress.png"):
+    """Keep plans, fingerprint, folds and picture of a training that is done, and take the rest away."""
+    kept = ("results/*/*/*.json", "results/*/*/fold_0/progress.png", "preprocessed/*/splits_final.json")
+    for path in (path for pattern in kept for path in work.glob(pattern)):
         shutil.copyfile(path, work / path.name)
     for name in _ONLY_FOR_TRAINING:
         path = work / name

@@ -141,6 +141,8 @@ def test_its_folder_holds_what_every_training_holds_and_nothing_that_only_a_trai
         == 4
     )  # --width 4
     assert set(json.loads((path.parent / "nnunet/given.json").read_text())["cases"]) == TRAINED
+    [split] = json.loads((path.parent / "nnunet/splits_final.json").read_text())  # as nnU-Net used it
+    assert set(split["train"]) == TRAINED
     assert folder(job) == path.parent
 
 
@@ -196,6 +198,13 @@ def test_the_raw_folder_holds_the_training_cases_of_fold_and_budget_and_no_other
     assert {path.name.removesuffix(".nii.gz") for path in (home / "labelsTr").iterdir()} == wanted
     [split] = json.loads((home / "splits_final.json").read_text())
     assert set(split["train"]) == set(split["val"]) == wanted
+
+
+def test_trained_elsewhere_it_is_given_all_cases_of_that_dataset(heads: Path, tmp_path: Path) -> None:
+    job = replace(job_of(tmp_path / "out", heads), dataset="phantom", train_on="phantom-mini", train_data=heads)
+    dataset, guard = training_part(job)
+    assert {case.case_id for case in dataset.cases} == {row.case_id for row in CV4.rows}
+    assert not guard.cases
 
 
 def test_a_test_case_among_the_training_cases_is_refused_before_anything_is_written(
@@ -373,8 +382,8 @@ def test_the_values_are_nnunets_own_unless_the_job_says_otherwise(tmp_path: Path
         nnunet_settings(NnUNet2D, replace(job, pool="rsna"))
 
 
-def crafted(folder: Path) -> Dataset:
-    """Write nine heads of 40 × 32 × 10 voxels, each with one bright blob off the middle, as the training part."""
+def crafted(folder: Path, brighter_hu: float = 40) -> Dataset:
+    """Write nine heads of 40 × 32 × 10 voxels, each with one blob off the middle, as the training part."""
     folder.mkdir()
     draw = np.random.default_rng(7)
     grid = Geometry.of((40, 32, 10), np.diag([4.0, 4.0, 5.0, 1.0]))
@@ -384,7 +393,7 @@ def crafted(folder: Path) -> Dataset:
     for case_id in sorted(TRAINED):
         centre = draw.uniform([11, 9, 2], [15, 12, 6])  # in one quarter of the head: no mirrored mask overlaps it
         blob = ((x - centre[0]) / 5) ** 2 + ((y - centre[1]) / 4) ** 2 + ((z - centre[2]) / 2) ** 2 <= 1
-        hu = np.where(head, 30, -1000) + 40 * blob + np.round(draw.normal(0, 4, grid.shape))
+        hu = np.where(head, 30, -1000) + brighter_hu * blob + np.round(draw.normal(0, 4, grid.shape))
         ct, mask = folder / f"{case_id}_ct.nii.gz", folder / f"{case_id}_mask.nii.gz"
         write_ct(ct, hu.astype(np.int16), grid)
         write_mask(mask, blob, grid)
@@ -408,6 +417,26 @@ def test_it_learns_its_own_few_heads_by_heart_and_draws_them_where_they_are(
         assert dice(mask, reference) > 0.9
         for axes in ((0,), (1,), (0, 1)):  # what a mask drawn the wrong way round would score
             assert dice(np.flip(mask, axes), reference) < 0.1
+
+
+def test_a_second_channel_lies_on_the_ct_in_training_and_in_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = crafted(tmp_path / "download", brighter_hu=0)  # the CT shows nothing: only the second channel can tell
+    monkeypatch.setattr("ich_bench_baselines.nnunet_data.load_dataset", lambda *_: made)
+    job = job_of(tmp_path / "out", tmp_path, epochs=4, width=8)
+    how = replace(nnunet_settings(NnUNet2D, job), steps_per_epoch=50, patch=(32, 40), spacing_mm=None)
+    second = {case.case_id: case.reference for case in made.cases if case.reference is not None}
+    path = nnunet.train_nnunet(job, how, second=second, second_is="the masks themselves")
+    for case in made.cases[:3]:
+        assert case.ct is not None
+        reference = open_mask(second[case.case_id]).voxels()
+        predict = nnunet.load_nnunet(path, second=lambda ct, shown=reference: shown)  # type: ignore[misc]
+        mask = predict(read_ct(case.ct))
+        assert dice(mask, reference) > 0.8  # its brightness is changed in training too, so that edges stay soft
+        assert dice(np.flip(mask, 0), reference) < 0.1
+    with pytest.raises(IchBenchError, match="second_channel"):
+        nnunet.train_nnunet(job, how, second=second, second_is="others")
 
 
 def dice(one: Any, other: Any) -> float:
