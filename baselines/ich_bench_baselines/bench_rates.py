@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ich_bench_baselines.loader import free_bytes
+
 SIDES = {"cuda": 8192, "cpu": 1024}  # of the matrices: large enough to fill the device
 COPIES = {"cuda": 2**32, "cpu": 2**28}  # bytes: several times what any cache holds
 ROUNDS = 5
@@ -48,7 +50,8 @@ class Work:
 def rates(device: str, precisions: Iterable[str], *, seconds: float) -> Rates:
     """Return both ceilings of a device, each measured for about this long."""
     kind = torch.device(device).type
-    side, size = SIDES[kind], COPIES[kind]
+    free = free_bytes(device)
+    side, size = SIDES[kind], COPIES[kind] if free is None else min(COPIES[kind], free // 8)
     with tf32_as_in_convolutions() as tf32:
         matrix = {one: matrix_rate(device, one, side, seconds=seconds) for one in sorted(precisions)}
     rounded = "; fp32 as TF32, which torch convolves in" if tf32 and kind == "cuda" else ""

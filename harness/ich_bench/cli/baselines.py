@@ -129,10 +129,12 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure slices per second of training and prediction, next to the plain way, and whether the loss is the same.
+    """Measure slices per second of training and prediction next to the plain way, and compare their losses.
 
-    On a GPU at the paper's size, on a CPU at a small one, in about a minute. The plain way changes one slice at a time
-    in worker processes and trains in fp32, as the authors' code does. Nothing is read and nothing is kept.
+    On a GPU at the paper's size, on a CPU at a small one, in about a minute.
+
+    The plain way changes one slice at a time in worker processes and trains in
+    fp32, as the authors' code does. Nothing is read and nothing is kept.
     """
     need("ich_bench_baselines", "torch")
     from ich_bench_baselines import bench as measure
