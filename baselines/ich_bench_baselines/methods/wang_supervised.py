@@ -21,6 +21,7 @@ PARAMETERS = 237_873
 CHOICES = {"labels": ("80", "50", "20")}
 DEPARTURES = (
     "Levels, channels, window, batch size and L-BFGS's memory are not printed: ours, each with its reason.",
+    "Its connections 'across the entire network' (Sec. 5.2) are read as those of the finest level.",
     "An epoch is one step of L-BFGS (at most 20 iterations) over all training slices, whose gradients are summed.",
     "L-BFGS searches the length of its steps from the paper's rate on; fixed steps of 1e-4 learn next to nothing.",
     "Trained on the slices with hemorrhage, scored here on whole heads; the paper scores the slices with hemorrhage.",
