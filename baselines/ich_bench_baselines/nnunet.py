@@ -199,9 +199,10 @@ def _predictor(
 def _own_environment() -> Iterator[None]:
     """Hide the user's settings of nnU-Net for a while: a prediction depends on the checkpoint alone.
 
-    Afterwards the environment is as it was: nnU-Net's libraries set variables of their own when they are imported.
+    Afterwards the environment is as it was: nnU-Net's libraries set variables of their own when they are imported, and
+    its predictor lets cuDNN choose its kernels by trial, for the whole process.
     """
-    before = dict(os.environ)
+    before, by_trial = dict(os.environ), torch.backends.cudnn.benchmark
     for name in before:
         if name.lower().startswith("nnunet"):
             del os.environ[name]
@@ -212,6 +213,7 @@ def _own_environment() -> Iterator[None]:
         for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)
+        torch.backends.cudnn.benchmark = by_trial
 
 
 def _about(job: Job, settings: NnUNet, second_is: str) -> dict[str, Any]:

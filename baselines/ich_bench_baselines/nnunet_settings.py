@@ -92,5 +92,4 @@ def _patch(settings: NnUNet, side: int) -> tuple[int, ...]:
 def nnunet_stages(job: Job, settings: NnUNet, part: str = "") -> Iterator[tuple[str, int, int, int, int | None]]:
     """Yield part, training cases, epochs, batch (2 where it is nnU-Net's to say) and patches an epoch."""
     batch = settings.batch_size or 2
-    patches = None if settings.batch_size is None else settings.steps_per_epoch * batch
-    yield part, len(training_cases(job)), settings.epochs, batch, patches
+    yield part, len(training_cases(job)), settings.epochs, batch, settings.steps_per_epoch * batch
