@@ -45,7 +45,7 @@ def weighted_bce(logits: Tensor, target: Tensor, positive_weight: Tensor) -> Ten
     _same_shape(logits, target)
     guess = logits.float()
     with torch.autocast(guess.device.type, enabled=False):
-        weight = positive_weight.to(device=guess.device, dtype=guess.dtype)
+        weight = positive_weight.to(device=guess.device, dtype=guess.dtype, non_blocking=True)
         return F.binary_cross_entropy_with_logits(guess, target.to(guess.dtype), pos_weight=weight)
 
 
@@ -66,7 +66,7 @@ def cross_entropy(logits: Tensor, target: Tensor, class_weight: Tensor | None = 
     code has (1 − w, w) with w the share of slices with ICH).
     """
     guess = logits.float()
-    weight = None if class_weight is None else class_weight.to(device=guess.device, dtype=guess.dtype)
+    weight = None if class_weight is None else class_weight.to(guess.device, guess.dtype, non_blocking=True)
     return F.cross_entropy(guess, target.long(), weight=weight)
 
 
