@@ -29,8 +29,8 @@ def is_group() -> bool:
 
 
 def rank() -> int:
-    """Return this process's number, 0 outside of a group."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    """Return this process's number, 0 outside of a group; known before the group is joined."""
+    return int(os.environ.get("RANK", "0")) if is_group() else 0
 
 
 def world() -> int:

@@ -82,7 +82,8 @@ def run(
     cases = load_dataset(job.dataset, job.data).cases
     checkpoints: dict[Job, Path] = {}
     for number, one in enumerate(todo):
-        stage(named(one, f"({number + 1}/{len(todo)})"))
+        if distributed.leads():
+            stage(named(one, f"({number + 1}/{len(todo)})"))
         checkpoints[one] = work(one, cases)
     if not distributed.leads():
         return Experiment(folder=submission_folder(job), checkpoints=checkpoints)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from ich_bench.tables.layout import Block, as_text
 from ich_bench_baselines.everything import groups
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.methods import known
-from ich_bench_baselines.pieces import DONE, state
+from ich_bench_baselines.parts import seconds, trainings
+from ich_bench_baselines.pieces import DONE, checkpoint_of, state
 from ich_bench_baselines.planned import planned
 
 _BYTES_A_WEIGHT = 12  # the weight and Adam's two moments, float32
@@ -60,7 +62,8 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
     notes = [
         ("in all", f"{sum(hours):.2g} h over {len(hours)} rows and {sum(known_bytes) / 1e9:.2g} GB over "
                    f"{len(known_bytes)}; ? is not known"),
-        ("hours", "from trainings of the same size on this machine in OUT; a pretext shared by several counts in each"),
+        ("hours", "by pieces that are done, else by trainings of the same size on this machine in OUT; a pretext that "
+                  "several share counts in each"),
         ("disk", "checkpoints with their optimiser; slices and masks come on top"),
         *((name, card(name).access) for name in absent),
     ]  # fmt: skip
@@ -85,10 +88,16 @@ def _of(home: Path, jobs: Sequence[Job], here: dict[str, bool]) -> Forecast:
         pieces=len(jobs),
         done=sum(state(job).name == DONE for job in jobs),
         trainings=len(plan),
-        hours=None if None in hours else sum(one for one in hours if one is not None),
+        hours=_measured(jobs) or (None if None in hours else sum(one for one in hours if one is not None)),
         bytes=None if parameters is None else parameters * _BYTES_A_WEIGHT * len(plan),
         absent=tuple(name for name in needed if not here[name]),
     )
+
+
+def _measured(jobs: Sequence[Job]) -> float | None:
+    """Return the hours of all pieces by those that are done; None where none is."""
+    took = [sum(map(seconds, trainings(checkpoint_of(job)))) for job in jobs if state(job).name == DONE]
+    return statistics.median(took) * len(jobs) / 3600 if took else None
 
 
 def _is_here(name: str, folder: Path | None) -> bool:

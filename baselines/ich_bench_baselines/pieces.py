@@ -92,6 +92,7 @@ def work(job: Job, cases: Sequence[Case] | None = None) -> Path:
     """
     way = method(job.method)
     begun = time.perf_counter()
+    distributed.begin(job.device)  # who shares the work is known before anybody waits for others
     with alone(place(job), job.tell):
         try:
             _note(job, RUNNING)

@@ -64,6 +64,10 @@ def planned(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int
     for one in jobs:
         scheme = tested(one)
         heads = len(scheme.rows) if one.elsewhere else len(scheme.test_cases(one.fold))
+        own_words = getattr(method(one.method), "stages", None)
+        if own_words is not None:
+            found += [_stage(one, heads, *stage) for stage in own_words(one)]
+            continue
         for part, settings in networks(method(one.method).settings(one)):
             window = (settings.slices.window_hu, settings.slices.side)
             if window not in kept:
@@ -84,6 +88,20 @@ def planned(job: Job, *, folds: Sequence[int] | None = None, seeds: Sequence[int
                 )
             )
     return tuple(found)
+
+
+def _stage(job: Job, heads: int, part: str, train_cases: int, epochs: int, batch: int, slices: int | None) -> Planned:
+    """Return a training of which the method itself says how large it is; how fast it is, nobody measured."""
+    return Planned(
+        job=job,
+        part=part,
+        train_cases=train_cases,
+        test_cases=heads,
+        epochs=epochs,
+        batch=batch,
+        slices=slices,
+        hours=None,
+    )
 
 
 def pretexts(job: Job) -> Iterator[Planned]:

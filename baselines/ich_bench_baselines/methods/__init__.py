@@ -12,6 +12,8 @@ A file `methods/unet_mixed.py` is the method `unet-mixed`. It holds:
     settings(job) -> Settings               as the job asks for them
     train(job) -> Path                      its checkpoint, or parts.json
     load(path, device) -> Predictor         CT → mask
+    stages(job) -> tuples                   optional: (part, training cases, epochs, batch, slices or None) of each
+                                            training, for `--dry-run`; else its settings of class `Supervised`
     said(job) -> dict                       optional: what the manifest says besides (`experiment.manifest`)
 
 The plain values are read from the file without running it, so that the table of methods needs no torch.
