@@ -193,14 +193,13 @@ def _check(members: Sequence[Path], out: Path, rule: str, seeds: str) -> None:
 
 def _members(folders: Sequence[Path], dataset: str, plan: Scheme, rule: Rule, seeds: str) -> tuple[Member, ...]:
     found, problems = [], []
-    for folder in map(Path, folders):
+    for folder, name in zip(map(Path, folders), _names(folders), strict=True):
         within = folder if rule == "majority" else folder / PROBABILITIES / dataset
         if not within.is_dir():
             mend = f"Write them beside its masks as {PROBABILITIES}/{dataset}/…, or take the rule majority."
-            problems.append(Problem(where=printable(folder.name), what="holds no probabilities.", mend=mend))
+            problems.append(Problem(where=name, what="holds no probabilities.", mend=mend))
             continue
         read = read_submission(within, dataset=dataset, scheme=plan)
-        name = printable(folder.resolve().name)
         problems += [Problem(where=f"{name}/{one.where}", what=one.what, mend=one.mend) for one in read.problems]
         if not read.predictions:
             what = f"holds no masks of {dataset}/{plan.name}."
@@ -213,6 +212,16 @@ def _members(folders: Sequence[Path], dataset: str, plan: Scheme, rule: Rule, se
     if problems:
         raise InputError("these members make no ensemble; nothing was written:", problems)
     return tuple(found)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Return each folder's name, with as many of the folders around it as tell it from the others."""
+    parts = [Path(one).resolve().parts for one in folders]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(one[-depth:]) for one in parts]
+        if len(set(names)) == len(names):
+            break
+    return [printable(name) for name in names]
 
 
 def _by_place(masks: Sequence[Prediction], plan: Scheme, *, pooled: bool) -> dict[Place, tuple[Path, ...]]:

@@ -197,6 +197,16 @@ def test_the_manifest_names_the_members_and_says_the_worst_of_each(tmp_path: Pat
     assert said.contamination == "B-net: who knows"
 
 
+def test_members_of_one_name_are_told_apart_by_the_folder_around_them(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+    members = [masks(tmp_path / place / "a", {CASE: [1, 0, 0, 0]}) for place in ("one", "two")]
+    made = ensemble(members, DATASET, tmp_path / "out")
+    tables = read_tables(made.manifest)[0] or {}
+    assert tables["about"].startswith("Ensemble of one/a, two/a: ")
+    assert tables["version"] == "majority of 2"
+
+
 def test_an_ensemble_with_a_ceiling_is_one_and_what_a_bare_folder_does_not_say_is_asked_for(tmp_path: Path) -> None:
     a = manifest(masks(tmp_path / "a", {CASE: [1, 0, 0, 0]}), kind="ceiling")
     bare = masks(tmp_path / "b", {CASE: [1, 0, 0, 0]})
