@@ -20,7 +20,7 @@ baselines = typer.Typer(
 )
 app.add_typer(baselines)
 
-MethodId = Annotated[str, typer.Argument(help="A method; `ich-bench baselines list` names them.", show_default=False)]
+MethodId = Annotated[str, typer.Argument(metavar="METHOD", help="A method; `ich-bench baselines list` names them.")]
 OneMethod = Annotated[
     str | None,
     typer.Argument(metavar="METHOD", help="A method, unless --all is given.", show_default=False),
@@ -96,8 +96,13 @@ def device_of(asked: str) -> str:
 
 def seed_numbers(text: str) -> tuple[int, ...]:
     """Return the numbers of `--seed`; UsageError where they are none."""
+    return whole_numbers(text, "--seed")
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Return whole numbers between commas; UsageError where they are none."""
     if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise UsageError(f"--seed {text}: expected whole numbers such as 0 or 0,1,2.")
+        raise UsageError(f"{option} {text}: expected whole numbers such as 0 or 0,1,2.")
     return tuple(int(part) for part in text.split(","))
 
 
