@@ -80,8 +80,11 @@ def stages(job: Job) -> Iterator[tuple[str, int, int, int, int | None]]:
     """Yield the trainings: the inner coarse ones, that of the whole training part, the fine one."""
     how = settings(job)
     if not coarse_fine.fine_alone(job):
+        left = how.inner_folds - 1
         for number in range(how.inner_folds):
-            yield from qayyum.stages(job, how.coarse, f"coarse, inner fold {number}")
+            for name, cases, epochs, batch, slices in qayyum.stages(job, how.coarse, f"coarse, inner fold {number}"):
+                most = None if slices is None else slices * left // how.inner_folds
+                yield name, cases * left // how.inner_folds, epochs, batch, most
         yield from qayyum.stages(job, how.coarse, "coarse")
     yield from nnunet_stages(job, how.fine, "fine")
 
