@@ -31,11 +31,12 @@ from ich_bench_baselines.predict import Predictor, settings_in, slice_predictor
 from ich_bench_baselines.pretext_settings import PoolSlices
 from ich_bench_baselines.streams import Regime
 from ich_bench_baselines.train import Step
-from ich_bench_baselines.turns import Lbfgs, Rates, Turn
+from ich_bench_baselines.turns import FixedLbfgs, Lbfgs, Rates, Turn
 from ich_bench_baselines.wang_loss import jaccard_loss, weighted_mse
 from ich_bench_baselines.wang_net import AttentionNet, WangUNet, WangUNetSettings
 
 S = TypeVar("S")
+STEP = "step"  # the option of all these methods: L-BFGS by a line search, or by the paper's fixed rate
 _WINDOW = (0.0, 80.0)
 _WHY = "Sec. 5.1 says brain window alone: the usual one, 80 HU wide around 40"
 
@@ -93,7 +94,7 @@ class Wang:
     unet: WangUNetSettings = WangUNetSettings()
     slices: WangSlices = WangSlices()
     training: Training = Training()
-    supervised: Rates = Lbfgs()
+    supervised: Rates = Lbfgs()  # or FixedLbfgs
     mask_loss: Literal["jaccard", "dice"] = paper("jaccard", "Sec. 5.3")
     threshold: float = ours(0.5, "the paper names none")
 
@@ -117,6 +118,8 @@ def wang_settings(kind: type[S], job: Job) -> S:
         full = replace(full, training=OnPhantomSchedule())
         if hasattr(full, "unsupervised"):
             full = replace(full, unsupervised=OnPhantomAdam())
+    if dict(job.options).get(STEP) == "fixed" and full.supervised.optimizer == "l-bfgs":
+        full = replace(full, supervised=FixedLbfgs())
     found: Any = spahr.asked(scaled(full, "smoke" if job.schedule == "smoke" else "paper"), full, job)
     if job.side is not None and hasattr(found, "pool"):
         found = replace(found, pool=replace(found.pool, side=job.side))

@@ -187,3 +187,18 @@ def test_label_fractions_of_patients_train_on_the_frozen_folds(tmp_path: Path) -
             mine = {row.case_id for row in scheme.rows if (row.fold == fold) == trains_on_fold}
             assert set(training_cases(job)) == mine
             assert not mine & set(scheme.test_cases(fold))
+
+
+def test_the_semi_supervised_training_reads_the_split_too(
+    download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tiny_pool
+    from ich_bench_baselines.methods import chen_alternating
+
+    found = tiny_pool.use(monkeypatch, tmp_path / "pool")
+    monkeypatch.setattr(wang_train, "build", lambda plan, **_: found)
+    options = (("labels", "50"),)
+    job = job_of(download, tmp_path, method="chen-alternating", pool="phantom-pool:1", options=options)
+    _, parts = read_parts(chen_alternating.train(job))
+    assert sorted(parts) == ["slices_0", "slices_1"]
+    assert chen_alternating.said(job)["label_fraction_percent"] == 50

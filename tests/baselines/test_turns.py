@@ -312,3 +312,17 @@ def test_a_training_killed_at_any_moment_ends_with_the_same_bits(tmp_path: Path)
     cut = fitted(tmp_path / "cut", epochs=20)
     assert same(whole, cut)
     assert logged(tmp_path / "whole") == logged(tmp_path / "cut")
+
+
+def test_a_step_of_lbfgs_that_breaks_is_a_divergence_too(tmp_path: Path) -> None:
+    steps = 0
+
+    def breaks(net: Any, batch: Any, own: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return on_masks(net, batch, own) * (float("nan") if steps > 12 else 1.0)
+
+    found = turns.divergence_in(fitted(tmp_path, Rules(), masks=breaks))
+    assert found is not None
+    assert (found.kind, found.turn) == ("not finite", "supervised")
+    assert all(torch.isfinite(one).all() for one in weights(tmp_path / LAST).values())

@@ -22,7 +22,7 @@ ABOUT = "the network of wang-semi-supervised without its curriculum: both parts 
 SUPERVISION = "semi-supervised"
 LABELS = ("voxel", "slice")
 PARAMETERS = 329_747
-CHOICES = {"strategy": ("alternating", "joint"), "labels": ("80", "50", "20")}
+CHOICES = {"strategy": ("alternating", "joint"), "step": ("search", "fixed"), "labels": ("80", "50", "20")}
 DEPARTURES = (
     "Network, losses and rates are Wang's, who applied Chen's training to them in 2-D; Chen's own network is 3-D, with "
     "strided convolutions and instance normalisation.",
@@ -43,7 +43,7 @@ class Supervised(Lbfgs):
     """The step on drawn masks."""
 
     optimizer: Literal["adam", "l-bfgs"] = paper("l-bfgs", "Wang 2020, Sec. 5.3", code=code("adam", _MASSL))
-    lr: float = paper(1e-4, "Wang 2020, Sec. 5.3", code=code(1e-2, _MASSL))
+    lr: float = ours(1.0, "as in wang-supervised; the paper has 1e-4", code=code(1e-2, _MASSL))
     gamma: float = ours(1.0, "Wang 2020 names no decay", code=code(0.5, _MASSL))
     gamma_epochs: int = ours(1, "Wang 2020 names no decay", code=code(500, _MASSL))
 
