@@ -61,6 +61,7 @@ class Lbfgs(Rates):
         "first step of a search that of 32 slices stopped at 0.64, which 1 passed in three",
     )
     line_search: Literal["none", "strong_wolfe"] = ours("strong_wolfe", "the paper names none; see the rate")
+    forgets: bool = ours(value=True, why="its memory is of one function: it goes when another turn, or none, moved")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ class FixedLbfgs(Lbfgs):
 
     lr: float = paper(1e-4, "Wang 2020, Sec. 5.3")
     line_search: Literal["none", "strong_wolfe"] = ours("none", "PyTorch's default; the paper names none")
+    forgets: bool = ours(value=False, why="as PyTorch's does")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,7 @@ def fit_in_turns(
         found: dict[str, float] = {}
         counts = [0, 0]
         for name in order(epoch):
+            _forget(turns[name], optimizers[name], name, [*(losses[-1] if losses else ()), *found])
             found[name], steps, slices = _turn(model, name, turns, optimizers[name], run, epoch)
             counts = [counts[0] + steps, counts[1] + slices]
         losses.append(found)
@@ -175,6 +178,16 @@ def _optimizer(model: nn.Module, turn: Turn) -> torch.optim.Optimizer:
     )
 
 
+def _forget(turn: Turn, optimizer: torch.optim.Optimizer, name: str, taken: Sequence[str]) -> None:
+    """Empty L-BFGS's memory unless the last turn taken was its own."""
+    if isinstance(turn.rates, Lbfgs) and turn.rates.forgets and (not taken or taken[-1] != name):
+        optimizer.state.clear()
+
+
+def _moved(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [one for group in optimizer.param_groups for one in group["params"]]
+
+
 def _turn(
     model: nn.Module, name: str, turns: Mapping[str, Turn], optimizer: torch.optim.Optimizer, run: Run, epoch: int
 ) -> tuple[float, int, int]:
@@ -202,7 +215,11 @@ def _turn(
 
     try:
         if turn.rates.optimizer == "l-bfgs":
-            return float(optimizer.step(whole)), 1, total  # type: ignore[arg-type]
+            before = [one.detach().clone() for one in _moved(optimizer)]
+            loss = float(optimizer.step(whole))  # type: ignore[arg-type]
+            if all(torch.equal(*pair) for pair in zip(before, _moved(optimizer), strict=True)):
+                _forget(turn, optimizer, name, ())
+            return loss, 1, total
         found = torch.zeros((), device=run.device)
         for number, batch in enumerate(batches):
             model.zero_grad(set_to_none=True)

@@ -23,7 +23,7 @@ from ich_bench_baselines.train import LAST, LOG, Run  # noqa: E402
 from ich_bench_baselines.turns import Lbfgs, Rates, Turn, fit_in_turns  # noqa: E402
 
 EPOCHS = 6
-QUICK = {"supervised": Lbfgs(lr=0.5, iterations=3), "unsupervised": Rates(lr=0.02, gamma=0.5)}
+QUICK = {"supervised": Lbfgs(lr=0.5, iterations=3, forgets=False), "unsupervised": Rates(lr=0.02, gamma=0.5)}
 ABOUT = {"method": "tiny", "fold": 0}
 
 
@@ -326,3 +326,23 @@ def test_a_step_of_lbfgs_that_breaks_is_a_divergence_too(tmp_path: Path) -> None
     assert found is not None
     assert (found.kind, found.turn) == ("not finite", "supervised")
     assert all(torch.isfinite(one).all() for one in weights(tmp_path / LAST).values())
+
+
+def test_lbfgs_forgets_what_it_knew_when_another_turn_has_moved_the_weights(tmp_path: Path) -> None:
+    def memory(name: str, order: Any, epochs: int, **more: Any) -> int:
+        own = both()
+        own["supervised"] = replace(own["supervised"], rates=Lbfgs(lr=0.5, iterations=3, line_search="none", **more))
+        path = fit_in_turns(network(), own, order, epochs, Run(out=tmp_path / name, seed=3), ABOUT)
+        return int(checkpoint.read(path).optimizer["states"]["supervised"]["state"][0]["n_iter"])
+
+    # two iterations a step (PyTorch asks at most 5/4 · 3 times, once before the first), counted since it began afresh
+    assert memory("alone", lambda epoch: ("supervised",), 2) == 4
+    assert memory("turns", lambda epoch: ("supervised", "unsupervised"), 2) == 2
+    assert memory("between", lambda epoch: ("unsupervised",) if epoch == 1 else ("supervised",), 3) == 2
+    assert memory("kept", lambda epoch: ("supervised", "unsupervised"), 2, forgets=False) == 4
+
+
+def test_lbfgs_starts_afresh_where_a_step_moved_nothing(tmp_path: Path) -> None:
+    still = Turn(step=lambda net, batch, own: net(batch).mean() * 0, batches=batches, rates=Lbfgs())
+    path = fit_in_turns(network(), {"only": still}, lambda epoch: ("only",), 1, Run(out=tmp_path), {})
+    assert checkpoint.read(path).optimizer["states"]["only"]["state"] == {}

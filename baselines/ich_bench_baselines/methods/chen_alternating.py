@@ -46,6 +46,7 @@ class Supervised(Lbfgs):
     lr: float = ours(1.0, "as in wang-supervised; the paper has 1e-4", code=code(1e-2, _MASSL))
     gamma: float = ours(1.0, "Wang 2020 names no decay", code=code(0.5, _MASSL))
     gamma_epochs: int = ours(1, "Wang 2020 names no decay", code=code(500, _MASSL))
+    forgets: bool = ours(value=False, why="as PyTorch's does: what plain alternation does to it is to be seen")
 
 
 @dataclass(frozen=True, kw_only=True)

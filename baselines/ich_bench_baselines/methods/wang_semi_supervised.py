@@ -23,6 +23,7 @@ CHOICES = {"step": ("search", "fixed"), "labels": ("80", "50", "20")}
 DEPARTURES = (
     "All of wang-supervised.",
     "Chance decides once an epoch, counted from 0: an epoch on masks, or on as many slices of the pool as have masks.",
+    "L-BFGS starts afresh after an epoch without masks, for its memory is of one function.",
     "The mask is held fixed while the second decoder rebuilds: encoder and second decoder move, the first does not.",
     "In Equation 1 the mask weighs and masks, the rebuilt maps are compared; the sentence behind it says the reverse.",
     "The pool's slices with hemorrhage are chosen by its slice labels, as in the paper, which serve nothing else.",
