@@ -50,6 +50,8 @@ def environment(work: Path, *, device: str, workers: int, compiled: bool) -> dic
         "nnUNet_wandb_enabled": "0",
         "PYTHONUNBUFFERED": "1",
     }
+    if os.environ.get("PYTHONPATH"):  # seen from another folder than the caller's
+        found["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, os.environ["PYTHONPATH"].split(os.pathsep)))
     if device.startswith("cuda:"):  # nnU-Net takes the first GPU that it sees
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         number = int(device.partition(":")[2])
@@ -105,8 +107,9 @@ def run(spec: Mapping[str, Any], work: Path, env: Mapping[str, str], told: Told)
 def _end_workers(child: subprocess.Popen[str]) -> None:
     """End the workers of a process that has ended: they may hold the pipe of its messages open for ever."""
     if hasattr(os, "waitid"):
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # not taken away yet: its number is nobody else's
-        _kill_group(child)
+        with suppress(ChildProcessError):  # `end_group` was there before
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # left as it is: its number is nobody else's
+            _kill_group(child)
     else:
         child.wait()
 
