@@ -49,6 +49,15 @@ def grad_cam(network: ResNetLSTM, sequences: Tensor) -> Maps:
     return Maps(cam=cam, logits=logits.detach())
 
 
+def both_ways(network: ResNetLSTM, sequences: Tensor) -> Maps:
+    """Return the mean of each slice's map and its mirror image's, mirrored back; the logits are the slices' own.
+
+    What a network marks beside a bleed, always on the same side, is then on both sides, and the bleed between them.
+    """
+    own, mirrored = grad_cam(network, sequences), grad_cam(network, sequences.flip(-1))
+    return Maps(cam=(own.cam + mirrored.cam.flip(-1)) / 2, logits=own.logits)
+
+
 def upsampled(cam: Tensor, side: int) -> Tensor:
     """Return maps (…, h, w) at side × side, bilinear, each from 0 to 1 by its own maximum; an empty one stays 0."""
     flat = cam.reshape(-1, 1, *cam.shape[-2:])

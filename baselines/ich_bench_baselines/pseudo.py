@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ich_bench.errors import IchBenchError
 from ich_bench.places import write_json, write_text
 from ich_bench_baselines import checkpoint, distributed, train
-from ich_bench_baselines.cam import grad_cam, upsampled
+from ich_bench_baselines.cam import both_ways, upsampled
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.loader import Pool
@@ -164,7 +164,7 @@ def made(network: Any, pool: Pool, given: Windows, how: Classifier, refinement: 
     size = max(1, _WINDOWS_AT_ONCE * 8 // how.length)
     at = 0
     for batch in in_turn(pool, given, size):
-        cams = upsampled(grad_cam(network, batch.images.float() / 255.0).cam, slices.side).float().cpu().numpy()
+        cams = upsampled(both_ways(network, batch.images.float() / 255.0).cam, slices.side).float().cpu().numpy()
         images = batch.images.cpu().numpy()[:, :, 0]
         wanted = ((batch.ich > 0) & (batch.counts > 0)).cpu().numpy()
         places = given.places[at : at + len(wanted)]

@@ -32,8 +32,8 @@ class Refinement:
     least_inside: float = ours(0.02, "a ring that holds less is none")
     rim: float = ours(2 / 256, "the brightest pixels beside bone are partly bone")
     soft_hu: tuple[float, float] = ours((20.0, 100.0), "brain and blood; below is CSF and fat, above is calcification")
-    near: float = ours(0.2, "of the map's maximum: the pseudo-mask lies where the map is at least this")
-    sure: float = ours(0.5, "of the map's maximum: every part of the pseudo-mask reaches such a place")
+    near: float = ours(0.2, "of the map's maximum in the brain: the pseudo-mask lies where the map is at least this")
+    sure: float = ours(0.5, "of that maximum: every part of the pseudo-mask reaches such a place")
     least_step_hu: float = ours(12.0, "grey and white matter differ by up to 10 HU: less than this is no blood")
     least_blood_hu: float = ours(40.0, "clotted blood is brighter than grey matter (37 to 41 HU)")
     least_area: float = ours(20 / 65536, "smaller parts are noise")
@@ -122,14 +122,16 @@ def pseudo_mask(image: npt.NDArray[np.uint8], cam: Floats, window: Window, setti
     """
     hu = hounsfield(image, window)
     smooth = ndimage.gaussian_filter(hu, settings.smooth * max(hu.shape))
-    near = inside_skull(hu, settings) & (cam >= settings.near) & (cam > 0)
+    inside = inside_skull(hu, settings)
+    top = float(cam[inside].max(initial=0.0))  # of the brain: what the map says of bone and air is no matter
+    near = inside & (cam >= settings.near * top) & (cam > 0)
     low, high = settings.soft_hu
     soft = near & (smooth >= low) & (smooth <= high)
     tissue, blood = two_means(smooth[soft])
     if not blood - tissue >= settings.least_step_hu:
         return np.zeros(hu.shape, np.bool_)
     cut = max((tissue + blood) / 2, settings.least_blood_hu)
-    found = reached(soft & (smooth >= cut), cam >= settings.sure)
+    found = reached(soft & (smooth >= cut), cam >= settings.sure * top)
     least = max(1, round(settings.least_area * hu.size))
     return np.asarray(ndimage.binary_fill_holes(without_small(found, least)))
 

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from ich_bench.errors import UsageError  # noqa: E402
 from ich_bench_baselines.augment import SliceAugmentation, apply, draw  # noqa: E402
-from ich_bench_baselines.cam import grad_cam, upsampled  # noqa: E402
+from ich_bench_baselines.cam import both_ways, grad_cam, upsampled  # noqa: E402
 from ich_bench_baselines.resnet_lstm import Residual, ResNet, ResNetLSTM, ResNetLSTMSettings  # noqa: E402
 from ich_bench_baselines.sequences import thinned, together, windows  # noqa: E402
 from ich_bench_baselines.unet import parameter_count, seeded  # noqa: E402
@@ -71,6 +71,15 @@ def test_without_the_lstm_the_map_is_the_classic_one() -> None:
     assert torch.allclose(grad_cam(net, given).cam, classic.relu(), rtol=1e-2, atol=1e-6)
 
 
+def test_a_slice_and_its_mirror_image_have_mirrored_maps() -> None:
+    net, given = network(), sequences()
+    maps = both_ways(net, given)
+    assert torch.allclose(both_ways(net, given.flip(-1)).cam.flip(-1), maps.cam, atol=1e-9)
+    each = [grad_cam(net, given).cam, grad_cam(net, given.flip(-1)).cam.flip(-1)]
+    assert not torch.allclose(each[0], each[1], rtol=1e-3)
+    assert torch.allclose(maps.cam, (each[0] + each[1]) / 2)
+
+
 def test_maps_leave_the_network_as_it_was() -> None:
     net = network().train()
     before = {name: one.clone() for name, one in net.state_dict().items()}
@@ -118,8 +127,8 @@ def test_with_the_lstm_a_slice_hears_its_neighbours_and_without_it_does_not() ->
 
 
 def test_the_resnet_has_the_published_size() -> None:
-    # ResNet-18 (He 2016, Table 1) has 11,689,512 parameters: less 513,000 of its last layer and two input channels of
-    # 7 · 7 · 64 weights, 11,170,240
+    # ResNet-18 (He 2016, Table 1) has 11,689,512 parameters: less 513,000 of its last layer, and two of three input
+    # channels of 7 · 7 · 64 weights each
     assert parameter_count(ResNet(ResNetLSTMSettings())) == 11_689_512 - 513_000 - 2 * 7 * 7 * 64
     with torch.no_grad():
         assert ResNet(SMALL)(torch.rand(1, 1, 64, 96)).shape == (1, 32, 4, 6)  # a sixteenth

@@ -26,7 +26,7 @@ from ich_bench.predictions.manifest import read_tables  # noqa: E402
 from ich_bench.runs.store import read_scores  # noqa: E402
 from ich_bench.submissions.schema import check  # noqa: E402
 from ich_bench_baselines import checkpoint, pseudo, ramananda, train  # noqa: E402
-from ich_bench_baselines.cam import grad_cam, upsampled  # noqa: E402
+from ich_bench_baselines.cam import both_ways, upsampled  # noqa: E402
 from ich_bench_baselines.experiment import run  # noqa: E402
 from ich_bench_baselines.job import Job, folder, predictions_folder, submission_folder  # noqa: E402
 from ich_bench_baselines.job import check as check_job  # noqa: E402
@@ -61,7 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def peaks_inside(network: Any, images: Any, masks: Any) -> float:
     """Share of the slices with a bleed whose map has its peak in it."""
     given = torch.from_numpy(images).reshape(-1, easy_heads.EACH, 1, *images.shape[1:]).float() / 255
-    flat = upsampled(grad_cam(network, given).cam, images.shape[1]).flatten(0, 1).flatten(1)
+    flat = upsampled(both_ways(network, given).cam, images.shape[1]).flatten(0, 1).flatten(1)
     inside = masks.reshape(len(masks), -1)[np.arange(len(masks)), flat.argmax(dim=1).numpy()]
     return float(inside[masks.any(axis=(1, 2))].mean())
 

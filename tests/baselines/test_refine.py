@@ -130,6 +130,13 @@ def test_the_pseudo_mask_is_the_bleed_that_the_map_points_at_and_no_other() -> N
     assert not found[34:, 34:].any()
 
 
+def test_what_the_map_says_of_bone_and_air_does_not_dim_the_brain() -> None:
+    hu, mask = bleed()
+    dim = around(mask) * 0.1
+    dim[:6] = 1.0  # air above the head
+    assert (pseudo_mask(stored(hu), dim, BRAIN, HOW) == pseudo_mask(stored(hu), around(mask), BRAIN, HOW)).all()
+
+
 def test_a_map_of_brain_alone_gives_no_pseudo_mask_whatever_its_noise() -> None:
     hu, mask = bleed()
     quiet = head() + np.random.default_rng(0).normal(0, 3, hu.shape).astype(np.float32)

@@ -23,7 +23,8 @@ DEPARTURES = (
     "Only the abstract was at hand: every number but 541 held-out slices and the 90:10 split is ours, with its reason.",
     "No pre-trained weights: the ResNet-18 starts from the seed; its last stage keeps its size, for finer maps.",
     "The maps are Grad-CAM's: the classic class activation map does not pass an LSTM. For their sake features are "
-    "pooled by log-sum-exp, and each slice also speaks past the LSTM, by weights that cannot be negative.",
+    "pooled by log-sum-exp, each slice also speaks past the LSTM, by weights that cannot be negative, and the map is "
+    "the mean of a slice's and of its mirror image's.",
     "Refinement: inside the skull, the brighter of two classes of density where the map is, parts that reach the map's "
     "middle, small ones removed.",
     "A share of the pool is taken by patient: larger ones hold the smaller; heads without ICH in the same share.",
