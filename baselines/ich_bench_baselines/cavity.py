@@ -61,7 +61,7 @@ class BoneSlices(TissueSlices):
 class TissueTraining(Training):
     """Of the tissue U-Net."""
 
-    epochs: int = paper(50, "Sec. 2.3.3", code=code(100, "brain U-Net config"), smoke=3)
+    epochs: int = paper(50, "Sec. 2.3.3", code=code(100, "brain U-Net config"), smoke=2)
     batch_size: int = paper(20, "Sec. 2.3.3", code=code(32, "brain U-Net config"), smoke=8)
     lr: float = paper(1e-3, "Sec. 2.3.3")
     gamma: float = paper(0.96, "Sec. 2.3.3")

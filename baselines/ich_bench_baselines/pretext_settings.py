@@ -31,14 +31,14 @@ class PoolSlices:
     """Which slices of a pool are learned from, and how they look; `most` bounds how many (None: all)."""
 
     window_hu: tuple[float, float] = paper((-50.0, 150.0), "Sec. 2.3.1")
-    side: int = paper(SIDE, "Sec. 2.3.2", smoke=96)
+    side: int = paper(SIDE, "Sec. 2.3.2", smoke=64)
     ich_only: bool = paper(value=False, source="Sec. 2.6: as many slices without ICH as with")
     held_out: int = paper(5000, "Sec. 2.6")
     by: Literal["patient", "slice"] = ours(
         "patient", "the paper does not say; so no patient is on both sides", code=code("slice", "pretext scripts")
     )
     split_seed: int = code(42, "all configs")
-    most: int | None = ours(None, "all but the held-out", smoke=48)
+    most: int | None = ours(None, "all but the held-out", smoke=24)
 
 
 @dataclass(frozen=True, kw_only=True)

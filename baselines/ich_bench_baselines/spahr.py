@@ -23,7 +23,7 @@ from ich_bench_baselines.unet import UNetSettings
 
 S = TypeVar("S")
 PAPER = "Spahr 2023"
-_SMOKE_EPOCHS, _SMOKE_BATCH = 3, 8
+_SMOKE_EPOCHS, _SMOKE_BATCH = 2, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +67,10 @@ class Slices:
     """What of a CT the network sees, and which slices it is trained on; `most` bounds how many (None: all)."""
 
     window_hu: tuple[float, float] = paper((-50.0, 150.0), "Sec. 2.3.1")
-    side: int = paper(256, "Sec. 2.3.2", smoke=96)
+    side: int = paper(256, "Sec. 2.3.2", smoke=64)
     regime: Regime = paper("mixed", "Sec. 2.5.3")
     normals_per_ich: float = paper(2.0, "Sec. 2.5.3: twice as many normal slices")
-    most: int | None = ours(None, "all that the regime takes", smoke=48)
+    most: int | None = ours(None, "all that the regime takes", smoke=24)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -260,6 +260,6 @@ def test_aligned_regions_are_asked_for_by_the_job_and_show_the_same_piece_of_the
 def test_smoke_keeps_the_papers_network_and_makes_the_rest_small() -> None:
     found = settings_of(LOCAL, schedule="smoke", width=None, side=None, epochs=None, batch=None)
     assert found.unet.top == 32
-    assert (found.slices.side, found.slices.most, found.training.epochs, found.training.batch_size) == (96, 48, 2, 8)
-    assert (found.first.slices.side, found.first.slices.most) == (96, 48)
+    assert (found.slices.side, found.slices.most, found.training.epochs, found.training.batch_size) == (64, 24, 2, 8)
+    assert (found.first.slices.side, found.first.slices.most) == (64, 24)
     assert found.slices == found.first.slices
