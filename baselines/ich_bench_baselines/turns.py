@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,50 +27,11 @@ from ich_bench.places import write_text
 from ich_bench_baselines import checkpoint
 from ich_bench_baselines.augment import generator
 from ich_bench_baselines.divergence import Divergence, Rules, diverged
-from ich_bench_baselines.paper import ours, paper
+from ich_bench_baselines.rates import Lbfgs, Rates
 from ich_bench_baselines.train import LAST, LOG, Batches, Run, Step, autocast
 
 DIVERGED = "diverged"  # the key under which a checkpoint says so
 _BEFORE, _AFTER = ("epoch", "turns", "steps", "slices"), ("learning_rate", "seconds", "slices_per_s")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rates:
-    """How an optimiser moves the weights: the rate is multiplied by `gamma` after each `gamma_epochs`."""
-
-    optimizer: Literal["adam", "l-bfgs"] = paper("adam", "Wang 2020, Sec. 5.3")
-    lr: float = paper(1e-4, "Wang 2020, Sec. 5.3")
-    gamma: float = ours(1.0, "Wang 2020 names no decay")
-    gamma_epochs: int = ours(1, "Wang 2020 names no decay")
-
-    def at(self, epoch: int) -> float:
-        """Return the rate in an epoch, from 0."""
-        return self.lr * float(self.gamma ** (epoch // self.gamma_epochs))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lbfgs(Rates):
-    """The same of L-BFGS: iterations within a step, steps that it remembers, and how far each goes."""
-
-    optimizer: Literal["adam", "l-bfgs"] = paper("l-bfgs", "Wang 2020, Sec. 5.3")
-    iterations: int = ours(20, "PyTorch's default; the paper names none", smoke=2)
-    history: int = ours(10, "the paper names none; of the usual 3 to 20, and every checkpoint carries it")
-    lr: float = ours(
-        1.0,
-        "the paper's 1e-4 as a fixed step took the loss of four drawn slices from 0.916 to 0.904 in 100 epochs; as the "
-        "first step of a search that of 32 slices stopped at 0.64, which 1 passed in three",
-    )
-    line_search: Literal["none", "strong_wolfe"] = ours("strong_wolfe", "the paper names none; see the rate")
-    forgets: bool = ours(value=True, why="its memory is of one function: it goes when another turn, or none, moved")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedLbfgs(Lbfgs):
-    """The paper's one rate, and steps of that length alone."""
-
-    lr: float = paper(1e-4, "Wang 2020, Sec. 5.3")
-    line_search: Literal["none", "strong_wolfe"] = ours("none", "PyTorch's default; the paper names none")
-    forgets: bool = ours(value=False, why="as PyTorch's does")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +199,7 @@ def _resume(
 ) -> tuple[int, list[dict[str, float]], bool]:
     """Return how many epochs are done, their losses, and whether it ended there, everything as it was then."""
     if not path.exists():
+        _shorten(run.out / LOG, 0)
         return 0, [], False
     kept = checkpoint.read(path, device=run.device)
     checkpoint.check_same(path, kept.about, said)

@@ -29,9 +29,10 @@ from ich_bench_baselines.paper import ours, paper, scaled, variant
 from ich_bench_baselines.pixels import Window
 from ich_bench_baselines.predict import Predictor, settings_in, slice_predictor
 from ich_bench_baselines.pretext_settings import PoolSlices
+from ich_bench_baselines.rates import FixedLbfgs, Lbfgs, Rates
 from ich_bench_baselines.streams import Regime
 from ich_bench_baselines.train import Step
-from ich_bench_baselines.turns import FixedLbfgs, Lbfgs, Rates, Turn
+from ich_bench_baselines.turns import Turn
 from ich_bench_baselines.wang_loss import jaccard_loss, weighted_mse
 from ich_bench_baselines.wang_net import AttentionNet, WangUNet, WangUNetSettings
 

@@ -19,8 +19,9 @@ from ich_bench.errors import IchBenchError  # noqa: E402
 from ich_bench_baselines import checkpoint, turns  # noqa: E402
 from ich_bench_baselines.curriculum import order_of  # noqa: E402
 from ich_bench_baselines.divergence import Rules, diverged  # noqa: E402
+from ich_bench_baselines.rates import Lbfgs, Rates  # noqa: E402
 from ich_bench_baselines.train import LAST, LOG, Run  # noqa: E402
-from ich_bench_baselines.turns import Lbfgs, Rates, Turn, fit_in_turns  # noqa: E402
+from ich_bench_baselines.turns import Turn, fit_in_turns  # noqa: E402
 
 EPOCHS = 6
 QUICK = {"supervised": Lbfgs(lr=0.5, iterations=3, forgets=False), "unsupervised": Rates(lr=0.02, gamma=0.5)}
@@ -158,6 +159,19 @@ def test_a_training_stopped_between_two_turns_ends_with_the_same_bits(tmp_path: 
     assert same(whole, fitted(tmp_path / "cut"))
     assert logged(tmp_path / "whole") == logged(tmp_path / "cut")
     assert len(logged(tmp_path / "cut")) == 1 + EPOCHS
+
+
+def test_a_log_line_whose_checkpoint_was_never_written_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(tmp_path)
+    assert len(logged(tmp_path)) == 1 + 1
+    fitted(tmp_path)
+    assert [line[0] for line in logged(tmp_path)] == ["epoch", *map(str, range(1, EPOCHS + 1))]
 
 
 def test_the_memory_of_lbfgs_is_in_the_checkpoint_and_needed_for_the_same_bits(tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ from ich_bench_baselines.job import Job, folder, predictions_folder  # noqa: E40
 from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import METHODS, chen_alternating, method, wang_semi_supervised  # noqa: E402
 from ich_bench_baselines.parts import facts, trainings  # noqa: E402
+from ich_bench_baselines.rates import Rates  # noqa: E402
 from ich_bench_baselines.streams import Stream  # noqa: E402
 from ich_bench_baselines.train import Run  # noqa: E402
 from ich_bench_baselines.transfer import ENCODER  # noqa: E402
-from ich_bench_baselines.turns import Rates  # noqa: E402
 from ich_bench_baselines.unet import seeded  # noqa: E402
 from ich_bench_baselines.wang_net import WangUNetSettings  # noqa: E402
 from ich_bench_baselines.wang_pretext import WANG_BINARY  # noqa: E402

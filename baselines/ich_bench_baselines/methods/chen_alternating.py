@@ -13,7 +13,7 @@ from ich_bench_baselines.divergence import Rules
 from ich_bench_baselines.job import Job, choice
 from ich_bench_baselines.paper import code, ours, paper
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.turns import Lbfgs, Rates
+from ich_bench_baselines.rates import Lbfgs, Rates
 from ich_bench_baselines.wang import SemiSupervised, load_wang, wang_settings
 
 ID = "chen-alternating"
