@@ -89,10 +89,11 @@ def _fitted(
     out: Path,
 ) -> Path:
     device = job.device
-    labelled = Pool.on(device, slices, stream)
+    held = False if turns.is_finished(out / LAST, settings.training.epochs) else None  # nothing is put on a GPU then
+    labelled = Pool.on(device, slices, stream, resident=held)
     other, extra = None, {}
     if isinstance(settings, SemiSupervised):
-        other = pool_of(job, settings, stream.guard)
+        other = pool_of(job, settings, stream.guard, held)
         extra = {"pool": f"{other.slices.dataset}-{other.slices.key}", "pool_slices": len(other.stream)}
     about = {**about_training(job, settings, slices, stream, start), **extra, "strategy": strategy}
     possible = turns_of(settings, labelled, other, job.seed)
@@ -126,7 +127,7 @@ def _fitted(
     return path
 
 
-def pool_of(job: Job, settings: SemiSupervised, apart: Guard) -> Pool:
+def pool_of(job: Job, settings: SemiSupervised, apart: Guard, resident: bool | None = None) -> Pool:
     """Return the pool's slices without labels; a slice of what the fold keeps apart is refused in any batch."""
     plan = pretrain.plan_of(job, settings.pool)
     cache = build(plan, jobs=job.jobs, progress=job.progress, tell=job.tell)
@@ -141,7 +142,7 @@ def pool_of(job: Job, settings: SemiSupervised, apart: Guard) -> Pool:
         slices=own.slices | apart.slices,
         where=f"the test part of fold {fold} of {scheme.dataset}/{scheme.name}, or held out of the pool",
     )
-    return Pool.on(job.device, cache, dataclasses.replace(stream, guard=guard), kinds=("images",))
+    return Pool.on(job.device, cache, dataclasses.replace(stream, guard=guard), kinds=("images",), resident=resident)
 
 
 def _taken(strategy: Strategy) -> tuple[str, ...]:
