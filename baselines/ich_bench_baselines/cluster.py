@@ -9,6 +9,7 @@ goes on; those that need the same pretext or cavity wait for whichever trains it
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from ich_bench_baselines.pieces import DONE, RUNNING, WAITING, state
 CLUSTERS = ("slurm", "local")
 FOLDER = "cluster"
 _MINUTES = 24 * 60  # of a job, unless told; submitit's own 5 end a training in its first epoch
-_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "INTERRUPTED", "FINISHED")
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
 
 
 def submit(jobs: Sequence[Job], cluster: str, given: Mapping[str, Any]) -> tuple[Job, ...]:
@@ -49,14 +50,12 @@ def submit(jobs: Sequence[Job], cluster: str, given: Mapping[str, Any]) -> tuple
     if not todo:
         return ()
     folder = todo[0].out / FOLDER
-    executor = _executor(folder, cluster, given)
     first: dict[tuple[str, int], str] = {}
     for job in todo:
         before = first.get((job.method, job.seed)) if cluster == "slurm" else None
+        after = {"slurm_dependency": f"afterany:{before}"} if before else {}
+        executor = _executor(folder, cluster, {"name": f"{job.method}-{job.fold}", **given, **after})
         try:
-            if cluster == "slurm":
-                executor.update_parameters(slurm_dependency=f"afterany:{before}" if before else None)
-            executor.update_parameters(name=f"{job.method}-{job.fold}")
             handed = executor.submit(Work(), pieces.bare(job))
         except Exception as fault:  # whatever sbatch says
             raise IchBenchError(f"{cluster} takes no job: {pieces.reason_of(fault)}") from fault
@@ -75,8 +74,10 @@ def is_queued(job: Job) -> bool:
         return False
     import submitit
 
-    kinds = {"slurm": submitit.SlurmJob, "local": submitit.LocalJob}
-    handed = kinds[kept["cluster"]](job.out / FOLDER, kept["id"])
+    if kept["cluster"] == "local":  # its number is that of a process
+        ended = submitit.LocalJob(job.out / FOLDER, kept["id"]).paths.result_pickle.exists()
+        return not ended and _is_alive(int(kept["id"]))
+    handed = submitit.SlurmJob(job.out / FOLDER, kept["id"])
     return not handed.done(force_check=True) and not str(handed.state).startswith(_ENDED)
 
 
@@ -104,6 +105,16 @@ class Work:
         import submitit
 
         return submitit.helpers.DelayedSubmission(self, job)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _executor(folder: Path, cluster: str, given: Mapping[str, Any]) -> Any:
