@@ -48,7 +48,7 @@ class Job:
     (channels after the first block) and `side` (pixels) stand instead of the settings'. `data`: the folder of the
     dataset that is predicted, `train_data` of the one trained on where it is another. `pool`: `phantom-pool:N` or
     `rsna`. `options`: (name, value) pairs of the method's own `CHOICES`. `train_on`: train on all cases of this other
-    dataset. `progress` is told (steps done, steps in all).
+    dataset. `probabilities`: maps beside the masks, for ensembles. `progress` is told (steps done, steps in all).
     """
 
     method: str
@@ -72,6 +72,7 @@ class Job:
     pool: str | None = None
     options: tuple[tuple[str, str], ...] = ()
     train_on: str | None = None
+    probabilities: bool = False
     jobs: int = 1
     progress: Progress = field(default=silent, compare=False, repr=False)
     tell: Callable[[str], None] | None = field(default=None, compare=False, repr=False)

@@ -102,7 +102,7 @@ def work(job: Job, cases: Sequence[Case] | None = None) -> Path:
                 found = test_cases(job, here)
                 if job.tell is not None:
                     job.tell(f"predicting {len(found)} heads of {job.dataset}")
-                predict_cases(job, way.load(path, job.device), found)
+                predict_cases(job, way.load(path, job.device), found, probabilities=job.probabilities)
             distributed.wait()
         except Exception as fault:
             _note(job, FAILED, reason=reason_of(fault), seconds=round(time.perf_counter() - begun, 1))

@@ -43,6 +43,9 @@ FIRST = "unet-mixed"  # whose options --all is read with
 Submit = Annotated[
     Path | None, typer.Option("--submit", help="Also make submissions of it, below this folder (submissions).")
 ]
+Probabilities = Annotated[
+    bool, typer.Option("--probabilities", help="Also write probability maps, for `ensemble --rule mean`.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 All = Annotated[bool, typer.Option("--all", help="Every method and the calibration rows, one after the other.")]
 
@@ -62,8 +65,8 @@ def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = Fal
         train_data: TrainData = None, pool: PoolName = None, option: Options = None, device: Device = "auto",
         precision: Precision = None, compiled: Compiled = False, batch: Batch = None, epochs: Epochs = None,
         width: Width = None, side: Side = None, jobs: Jobs = 0, submit: Submit = None,
-        cluster: Cluster = None,
-        cluster_option: ClusterOptions = None, dry_run: DryRun = False) -> None:  # fmt: skip
+        probabilities: Probabilities = False, cluster: Cluster = None, cluster_option: ClusterOptions = None,
+        dry_run: DryRun = False) -> None:  # fmt: skip
     """Train, predict and score a method, or --all, on every fold of a dataset, and write each submission.toml.
 
     Stop it anywhere: the same command continues. It ends with the table and the command that submits it; with --all
@@ -72,13 +75,14 @@ def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = Fal
     need("ich_bench_baselines", "torch")
     if everything == (method_id is not None):
         raise UsageError("name one METHOD (`ich-bench baselines list`), or give --all, not both.")
-    if everything and option:
-        raise UsageError("--option goes with one method: leave it or --all away.")
+    if everything and (option or probabilities):
+        raise UsageError("--option and --probabilities go with one method: leave them or --all away.")
     seeds, folds = seed_numbers(seed), fold_numbers(fold)
     job = job_of(method_id or FIRST, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
                  schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
                  options=option_pairs(option), device=device, precision=precision, compiled=compiled, batch=batch,
-                 epochs=epochs, width=width, side=side, jobs=jobs, there=cluster is not None)  # fmt: skip
+                 epochs=epochs, width=width, side=side, jobs=jobs, probabilities=probabilities,
+                 there=cluster is not None)  # fmt: skip
     if dry_run:
         console.data(_plan(job, folds, seeds, everything))
     elif cluster is not None:
