@@ -59,9 +59,10 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
     hours = [one.hours for one in rows if one.hours is not None]
     known_bytes = [one.bytes for one in rows if one.bytes is not None]
     absent = sorted({name for one in rows for name in one.absent})
+    in_all = [f"{sum(hours):.2g} h over the {len(hours)} rows whose hours are known"] if hours else []
+    in_all += [f"{sum(known_bytes) / 1e9:.2g} GB over the {len(known_bytes)} whose size is"] if known_bytes else []
     notes = [
-        ("in all", f"{sum(hours):.2g} h over {len(hours)} rows and {sum(known_bytes) / 1e9:.2g} GB over "
-                   f"{len(known_bytes)}; ? is not known"),
+        ("in all", " and ".join(in_all) or "nothing is known"),
         ("hours", "by pieces that are done, else by trainings of the same size on this machine in OUT; a pretext that "
                   "several share counts in each"),
         ("disk", "checkpoints with their optimiser; slices and masks come on top"),
@@ -74,7 +75,8 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
 
 
 def _of(home: Path, jobs: Sequence[Job], here: dict[str, bool]) -> Forecast:
-    plan = [one for job in jobs for one in planned(job, folds=[job.fold], seeds=[job.seed])]
+    plan = planned(jobs[0], folds=[job.fold for job in jobs], seeds=[job.seed for job in jobs])
+    shared = sum(one.part.startswith("pretext") for one in plan)
     hours = [one.hours for one in plan]
     parameters = known(jobs[0].method).parameters
     first, pool = jobs[0], (jobs[0].pool or "").partition(":")
@@ -89,7 +91,7 @@ def _of(home: Path, jobs: Sequence[Job], here: dict[str, bool]) -> Forecast:
         done=sum(state(job).name == DONE for job in jobs),
         trainings=len(plan),
         hours=_measured(jobs) or (None if None in hours else sum(one for one in hours if one is not None)),
-        bytes=None if parameters is None else parameters * _BYTES_A_WEIGHT * len(plan),
+        bytes=None if parameters is None else parameters * _BYTES_A_WEIGHT * (len(jobs) + shared),
         absent=tuple(name for name in needed if not here[name]),
     )
 
