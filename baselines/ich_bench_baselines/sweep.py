@@ -13,7 +13,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ from ich_bench.tables.layout import Block, as_text
 from ich_bench_baselines import distributed
 from ich_bench_baselines.experiment import run
 from ich_bench_baselines.job import Job, folder, submission_folder
-from ich_bench_baselines.methods import known
+from ich_bench_baselines.methods import known, method
 from ich_bench_baselines.parts import facts
 from ich_bench_baselines.shares import SHARES
 
 ALPHA, WHOLE, OPTION, NAME = 0.05, 100, "share", "sweep"
+ON_POOL = ("tested", "auc", "held_out", "found", "drawn", "dice")  # of `pool_test.PoolTest`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,8 @@ class Point:
 
     `difference` is the mean of this share's Dice minus the whole pool's, case by case; `p` that of `statistics.tost`;
     `testable`: equal models would be shown equal in 80 % of such samples. `subtypes`: mean Dice of the cases that show
-    each, NaN where none does. `slices`, `patients`: with ICH, and all, that were trained on.
+    each, NaN where none does. `slices`, `patients`: with ICH, and all, that were trained on. `pool`: what `pool_test`
+    found on slices of the pool that were not.
     """
 
     share: int
@@ -60,6 +62,7 @@ class Point:
     subtypes: Mapping[str, float]
     slices: float
     patients: float
+    pool: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def equivalent(self) -> bool:
@@ -77,8 +80,13 @@ class Sweep:
     files: tuple[Path, ...] = ()
 
     @property
-    def lower_bound(self) -> int:
-        """Return the smallest share that is equivalent to the whole; 100 where no smaller one is."""
+    def lower_bound(self) -> int | None:
+        """Return the smallest share that is equivalent to the whole; 100 where no smaller one is.
+
+        None where the whole pool's own Dice is within the margin of 0: everything is equivalent to finding nothing.
+        """
+        if not self.points or not self.points[-1].dice > self.points[-1].margin:
+            return None
         return min(one.share for one in self.points if one.equivalent)
 
 
@@ -121,7 +129,7 @@ def sweep(
         done = run(one, seeds=seeds, stage=stage)
         if done.scores is not None:
             dice[share] = scored(done.scores.scores.to_pandas())
-            trained_on[share] = [facts(folder(each) / "classifier") for each in done.checkpoints]
+            trained_on[share] = [_known(each) for each in done.checkpoints]
     whole = with_share(job, WHOLE)
     name = submission_folder(whole).name
     if not distributed.leads():
@@ -170,6 +178,7 @@ def points(
                 subtypes={name: float(some.mean()) if len(some) else math.nan for name, some in shown.items()},
                 slices=_mean(trained_on.get(share, ()), "slices_with_ich"),
                 patients=_mean(trained_on.get(share, ()), "patients"),
+                pool={name: _mean(trained_on.get(share, ()), name) for name in ON_POOL},
             )
         )
     return tuple(found)
@@ -179,12 +188,13 @@ def as_csv(found: Sweep) -> str:
     """Return the points as CSV, a line a share; Dice from 0 to 1, what is not known empty."""
     head = ["share_percent", "slices_with_ich", "patients", "cases", "dice", "dice_low", "dice_high", "difference",
             "margin", "p_tost", "testable", "equivalent", "lower_bound",
-            *(f"dice_{name}" for name in SUBTYPES)]  # fmt: skip
+            *(f"dice_{name}" for name in SUBTYPES), *(f"pool_{name}" for name in ON_POOL)]  # fmt: skip
     lines = [
         [one.share, *(_number(value, ".0f") for value in (one.slices, one.patients)), one.cases,
          *(_number(value) for value in (one.dice, one.low, one.high, one.difference, one.margin, one.p)),
          int(one.testable), int(one.equivalent), int(one.share == found.lower_bound),
-         *(_number(one.subtypes[name]) for name in SUBTYPES)]
+         *(_number(one.subtypes[name]) for name in SUBTYPES),
+         *(_number(one.pool.get(name, math.nan)) for name in ON_POOL)]
         for one in found.points
     ]  # fmt: skip
     text = io.StringIO()
@@ -201,7 +211,9 @@ def table(found: Sweep) -> str:
         for one in found.points
     )  # fmt: skip
     header = ("share", "ICH slices", "dice", "95 %", "to all", "p", "as good as all")
-    facts_below = (("lower bound", f"{found.lower_bound} % of the pool's slices with ICH"),)
+    none = "none: of the whole pool it learns next to nothing (Dice within the margin of 0)"
+    words = none if found.lower_bound is None else f"{found.lower_bound} % of the pool's slices with ICH"
+    facts_below = (("lower bound", words),)
     files = tuple((path.name, str(path)) for path in found.files)
     margin = found.points[0].margin if found.points else math.nan
     heading = f"{found.title} on {found.dataset}: cases with ICH; equal within {margin:g} of Dice (TOST, p < {ALPHA})."
@@ -218,7 +230,7 @@ def picture(found: Sweep) -> pictures.Picture:
         caption=f"Dice on {found.dataset} (cases with ICH, 95 % t interval) against the share of the pool's slices "
         f"with ICH that {found.title} was trained on. Band: within {found.points[0].margin:g} of the whole pool's "
         f"Dice. Lower bound: the smallest share equivalent to the whole (TOST, p < {ALPHA}).{drawn}",
-        alt=f"Dice by share of the pool: {values}. Lower bound: {bound} %.",
+        alt=f"Dice by share of the pool: {values}. Lower bound: {'none' if bound is None else f'{bound} %'}.",
     )
 
 
@@ -233,8 +245,9 @@ def _draw(found: Sweep) -> Any:
         reach = [[one.dice - one.low for one in found.points], [one.high - one.dice for one in found.points]]
         axes.errorbar(shares, [one.dice for one in found.points], yerr=np.nan_to_num(reach), fmt="^-",
                       color=style.colour("weakly-supervised"), markersize=4, lw=1.0, elinewidth=0.8)  # fmt: skip
-        axes.axvline(bound, color=style.colour("warn"), lw=1.0)
-        axes.annotate(f"lower bound {bound} %", (bound, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
+        if bound is not None:
+            axes.axvline(bound, color=style.colour("warn"), lw=1.0)
+            axes.annotate(f"lower bound {bound} %", (bound, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
                       textcoords="offset points", color=style.colour("warn"), fontsize=style.SMALL_POINT,
                       ha="right" if bound > 50 else "left", va="bottom")  # fmt: skip
         axes.set_xlim(0, 104)
@@ -242,6 +255,13 @@ def _draw(found: Sweep) -> Any:
         axes.set_xlabel("share of the pool's slices with ICH [%]")
         axes.set_ylabel(f"Dice on {found.dataset}")
         return figure
+
+
+def _known(job: Job) -> dict[str, Any]:
+    """Return what one trained job was trained on, and how it does on what of its pool it was not."""
+    from ich_bench_baselines.pool_test import pool_test
+
+    return {**facts(folder(job) / "classifier"), **asdict(pool_test(job, method(job.method).settings(job)))}
 
 
 def _verdict(one: Point) -> str:

@@ -54,6 +54,7 @@ def use(patch: pytest.MonkeyPatch) -> list[Job]:
         return SimpleNamespace(scores=scores, checkpoints={one: Path("x")})
 
     patch.setattr(swept, "run", run)
+    patch.setattr(swept, "_known", lambda one: {"slices_with_ich": 8, "patients": 3, "auc": 0.75})
     return asked
 
 
@@ -101,6 +102,7 @@ def test_the_lower_bound_is_the_smallest_share_equivalent_to_the_whole(
     assert float(rows[0]["difference"]) == pytest.approx(-0.2, abs=0.01)
     assert rows[0]["dice_sdh"] == ""  # no case shows any: not known
     assert float(rows[3]["dice_iph"]) > 0.5
+    assert (rows[0]["slices_with_ich"], rows[0]["pool_auc"], rows[0]["pool_dice"]) == ("8", "0.7500", "")
     text = table(found)
     assert "lower bound  50 %" in " ".join(text.split()).replace("lower bound 50", "lower bound  50")
     assert max(map(len, text.splitlines()[:9])) <= 80
@@ -113,6 +115,16 @@ def test_where_no_smaller_share_is_equivalent_the_whole_is_the_bound(
     found = sweep(job(tmp_path), shares=(10, 20))
     assert found.lower_bound == 100
     assert "100" in as_csv(found).splitlines()[-1]
+
+
+def test_where_the_whole_pool_teaches_nothing_there_is_no_bound() -> None:
+    none = {name: [None] * 5 for name in SUBTYPES}
+    nothing = pd.DataFrame({**none, "dice": [0.0, 0.01, 0.0, 0.0, 0.02]}, index=list("abcde"))
+    found = swept.Sweep(dataset="phantom", title="x", points=points({10: nothing, 100: nothing}, {}, 0.05))
+    assert found.lower_bound is None
+    assert "none: of the whole pool" in table(found)
+    assert {line.split(",")[12] for line in as_csv(found).splitlines()[1:]} == {"0"}
+    assert swept.picture(found).figure is not None
 
 
 def test_too_few_cases_to_show_equivalence_are_told_apart_from_a_difference() -> None:
