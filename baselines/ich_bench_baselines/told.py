@@ -154,7 +154,9 @@ def _reported(row: ReportedRow) -> tuple[str, ...]:
 
 
 def _value(value: Any) -> str:
-    return "–".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("–" if len(value) == 2 else ", ").join(map(str, value))  # two are the ends of a range
 
 
 def _count(count: int | None) -> str:

@@ -167,6 +167,8 @@ def _resume(
 ) -> tuple[int, validation.Best | None]:
     """Return how many epochs are done and the best, with network and optimiser as they were after the last of them."""
     if not path.exists():
+        if distributed.leads():
+            _shorten(run.out / LOG, 0)  # of a first epoch that ended before its checkpoint was there
         return 0, None
     kept = checkpoint.read(path, device=run.device)
     checkpoint.check_same(path, kept.about, wanted)

@@ -84,6 +84,21 @@ def test_a_training_continued_after_its_second_epoch_ends_with_the_same_bits(tmp
     assert len(losses[0]) == 1 + 4  # a header, and a line an epoch
 
 
+def test_the_first_epochs_line_stands_once_in_the_log_though_its_checkpoint_was_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train.fit(network(), step, Batches, HOW, run(tmp_path), ABOUT)
+    train.fit(network(), step, Batches, HOW, run(tmp_path), ABOUT)
+    lines = (tmp_path / train.LOG).read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2", "3", "4"]
+
+
 def test_a_done_training_is_not_trained_again(tmp_path: Path) -> None:
     path = train.fit(network(), step, Batches, HOW, run(tmp_path), ABOUT)
     before = path.stat().st_mtime_ns
