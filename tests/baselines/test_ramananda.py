@@ -34,6 +34,7 @@ from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import method  # noqa: E402
 from ich_bench_baselines.parts import seconds, trainings  # noqa: E402
 from ich_bench_baselines.predict import load_unet  # noqa: E402
+from ich_bench_baselines.slices import SliceSet  # noqa: E402
 from ich_bench_baselines.weak import WeakSlices, of_pool, weak_slices  # noqa: E402
 
 ID = "ramananda-weak"
@@ -111,6 +112,20 @@ def test_what_a_training_sees_has_images_and_a_table_and_no_mask(trained: Any) -
     assert seen.stream.labels is None
     with pytest.raises(AttributeError):
         Pool.on("cpu", seen.slices, seen.stream, kinds=("images", "masks"))
+
+
+def test_a_whole_training_of_a_fold_never_opens_a_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(_: Any) -> Any:
+        raise AssertionError("a mask was opened")
+
+    heads = small_heads.mini()
+    ramananda.seen_by(small_heads.tiny_job(tmp_path, heads, method=ID), method(ID).settings(job(tmp_path, side=32)))
+    monkeypatch.setattr(SliceSet, "masks", property(opened))
+    monkeypatch.setattr(SliceSet, "cavity", property(opened))
+    path = method(ID).train(small_heads.tiny_job(tmp_path, heads, method=ID))
+    assert checkpoint.read(path).epoch == 1
+    with pytest.raises(AssertionError, match="a mask was opened"):
+        method("ramananda-full").train(small_heads.tiny_job(tmp_path, heads, method="ramananda-full"))
 
 
 @pytest.mark.parametrize("poison", ["gone", "all ones"])
@@ -364,6 +379,20 @@ def test_jobs_that_ask_for_what_there_is_not_are_refused_in_words(tmp_path: Path
         ramananda.seen_by(replace(own, pool="phantom-pool:x"), ramananda.WeakSettings())
     with pytest.raises(UsageError, match="leave --pool away"):
         method("ramananda-full").train(replace(own, method="ramananda-full", pool="phantom-pool:9"))
+
+
+def test_what_a_pool_trained_lies_apart_from_the_folds_and_is_shared_by_the_datasets_it_is_tested_on() -> None:
+    out = Path("out")
+    own = job(out, pool="phantom-pool:24", options=(("share", "50"), ("lstm", "off")))
+    assert folder(own) == out / "ramananda-weak-share-50-lstm-off/phantom-pool-24/all/seed_0"
+    assert folder(replace(own, dataset="hssayeni", fold=3)) == folder(own)
+    assert folder(job(out, pool="rsna:/data/x", dataset="hssayeni")) == out / "ramananda-weak/rsna/all/seed_0"
+    assert predictions_folder(job(out, pool="rsna", dataset="hssayeni")) == (
+        out / "ramananda-weak-from-rsna/predictions/hssayeni/cv10/seed_0"
+    )
+    assert submission_folder(job(out)) == out / "ramananda-weak"
+    assert ramananda.trained(own)[0].dataset == "phantom-pool"
+    check_job(job(out, pool="rsna", dataset="phantom-test"))  # which has no case to train on
 
 
 def test_the_abstracts_own_numbers_are_the_papers_and_all_others_are_ours() -> None:
