@@ -13,6 +13,8 @@ import os
 import shutil
 import time
 import uuid
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -51,11 +53,15 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoMasks:
-    """Masks (n, side, side), 0 and 1, of rows of a cache in ascending order; `masked`: which of them hold any pixel."""
+    """Masks (n, side, side), 0 and 1, of rows of a cache, in the order in which they were made.
+
+    `rows` ascend; `masked` says which of them hold any pixel, and `at` which of the masks is theirs.
+    """
 
     folder: Path
     rows: Rows
     masked: npt.NDArray[np.bool_]
+    at: Rows
 
     @cached_property
     def masks(self) -> Bytes:
@@ -82,7 +88,7 @@ class Spread:
         found = np.zeros((len(rows), *self.shape[1:]), np.uint8)
         at = np.minimum(np.searchsorted(self.held.rows, rows), max(len(self.held.rows) - 1, 0))
         has = self.held.rows[at] == rows if len(self.held.rows) else np.zeros(len(rows), np.bool_)
-        found[has] = self.held.masks[at[has]]
+        found[has] = self.held.masks[self.held.at[at[has]]]
         return found
 
 
@@ -121,7 +127,7 @@ def pseudo_masks(job: Job, settings: WeakSettings, seen: Seen, classifier: Path,
         _make(job, settings, seen, classifier, folder, device)
     distributed.wait()
     rows = np.load(folder / ROWS, allow_pickle=False)
-    return PseudoMasks(folder=folder, rows=rows["row"], masked=rows["masked"])
+    return PseudoMasks(folder=folder, rows=rows["row"], masked=rows["masked"], at=rows["at"])
 
 
 def _make(job: Job, settings: WeakSettings, seen: Seen, classifier: Path, folder: Path, device: str) -> None:
@@ -189,33 +195,39 @@ def _keep(path: Path, piece: Piece) -> None:
 
 
 def _join(folder: Path, parts: Path, count: int, side: int) -> None:
-    """Write rows, masks and log from the pieces; the masks in the order of the rows."""
-    pieces = []
-    for number in range(count):
-        with np.load(parts / f"{number:06}.npz", allow_pickle=False) as one:
-            pieces.append((one["rows"], float(one["seconds"])))
-    rows = np.concatenate([np.zeros(0, np.int64), *(one for one, _ in pieces)])
-    order = np.argsort(rows, kind="stable")
-    turn = np.empty_like(order)
-    turn[order] = np.arange(len(order))
-    aside = folder / f".{MASKS}.part"
-    masks = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(rows), side, side))
-    start = 0
-    for number, (own, _) in enumerate(pieces):
-        with np.load(parts / f"{number:06}.npz", allow_pickle=False) as one:
-            masks[turn[start : start + len(own)]] = np.unpackbits(one["masks"], axis=-1, count=side)
-        start += len(own)
-    masks.flush()
-    table = np.zeros(len(rows), dtype=[("row", np.int64), ("masked", np.bool_)])
-    table["row"] = rows[order]
-    table["masked"] = [bool(one.any()) for one in masks]
-    del masks
-    aside.replace(folder / MASKS)
+    """Write rows, masks and log from the pieces; written, not mapped, so that a full disk is an error."""
+    rows, masked, pieces = [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)], []
+    total = sum(len(_piece(parts, number, side).rows) for number in range(count))
+    with (folder / f".{MASKS}.part").open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (total, side, side)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for number in range(count):
+            one = _piece(parts, number, side)
+            file.write(one.masks.tobytes())
+            rows.append(one.rows)
+            masked.append(np.asarray(one.masks.any(axis=(1, 2))))
+            pieces.append((len(one.rows), one.seconds))
+    (folder / f".{MASKS}.part").replace(folder / MASKS)
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    table = np.zeros(total, dtype=[("row", np.int64), ("masked", np.bool_), ("at", np.int64)])
+    table["row"], table["masked"], table["at"] = np.concatenate(rows)[order], np.concatenate(masked)[order], order
     np.save(folder / ROWS, table, allow_pickle=False)
     text = io.StringIO()
-    lines = [[n + 1, len(own), f"{seconds:.2f}"] for n, (own, seconds) in enumerate(pieces)]
+    lines = [[n + 1, slices, f"{seconds:.2f}"] for n, (slices, seconds) in enumerate(pieces)]
     csv.writer(text, lineterminator="\n").writerows([["piece", "slices", "seconds"], *lines])
     write_text(folder / train.LOG, text.getvalue())
+
+
+def _piece(parts: Path, number: int, side: int) -> Piece:
+    """Return a piece; one that is damaged (the power failed) is taken away, to be made again."""
+    path = parts / f"{number:06}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as one:
+            masks = np.unpackbits(one["masks"], axis=-1, count=side)
+            return Piece(rows=one["rows"], masks=masks, seconds=float(one["seconds"]))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
+        path.unlink(missing_ok=True)
+        raise IchBenchError(f"{path} was damaged ({fault}) and is removed: the same command makes it again.") from fault
 
 
 def light_stream(seen: Seen, made: PseudoMasks, *, normals_per_ich: float, seed: int) -> Stream:

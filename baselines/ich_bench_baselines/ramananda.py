@@ -78,7 +78,7 @@ class Classifier:
     """ResNet and LSTM over sequences of `length` slices; `most` bounds how many sequences (None: all)."""
 
     network: ResNetLSTMSettings = ResNetLSTMSettings()
-    length: int = ours(8, "4 cm of slices of 5 mm: longer than most hemorrhages", smoke=8)
+    length: int = ours(8, "4 cm of slices of 5 mm: longer than most hemorrhages")
     augmentation: SliceAugmentation = OurAugmentation()
     training: Training = ClassifierTraining()
     clip_norm: float = ours(1.0, "usual for an LSTM")

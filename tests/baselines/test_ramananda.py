@@ -91,6 +91,25 @@ def test_pseudo_masks_are_the_bleeds_of_the_slices_that_are_labelled_and_of_no_o
     assert [one.sum() for one in spread[rows]] == [made.masks[3].sum(), 0, made.masks[0].sum()]
 
 
+def test_pieces_are_joined_in_any_order_and_a_damaged_one_is_made_again(tmp_path: Path) -> None:
+    parts, masks = tmp_path / "pieces", np.zeros((3, 8, 8), np.uint8)
+    parts.mkdir()
+    masks[0, 5], masks[2, :3] = 1, 1  # of rows 5, 1 and 3: of 8, 0 and 24 pixels
+    for number, (rows, some) in enumerate((([5, 1], masks[:2]), ([3], masks[2:]))):
+        pseudo._keep(parts / f"{number:06}.npz", pseudo.Piece(rows=np.array(rows), masks=some, seconds=0.5))
+    pseudo._join(tmp_path, parts, 2, 8)
+    table = np.load(tmp_path / pseudo.ROWS)
+    assert table["row"].tolist() == [1, 3, 5]
+    assert table["masked"].tolist() == [False, True, True]
+    held = pseudo.PseudoMasks(folder=tmp_path, rows=table["row"], masked=table["masked"], at=table["at"])
+    assert pseudo.Spread(held=held, count=7)[np.array([3, 0, 5, 1])].sum(axis=(1, 2)).tolist() == [24, 0, 8, 0]
+    assert seconds(tmp_path) == 1.0
+    (parts / "000001.npz").write_bytes(b"PK half")
+    with pytest.raises(IchBenchError, match="the same command makes it again"):
+        pseudo._join(tmp_path, parts, 2, 8)
+    assert not (parts / "000001.npz").exists()
+
+
 def test_the_light_network_finds_new_bleeds_that_it_has_learnt_from_labels_of_slices_alone(trained: Any) -> None:
     values = {row["name"]: row["value"] for row in checkpoint.read(trained["light"]).about["settings"]}
     assert values["unet.depth"] == 4
