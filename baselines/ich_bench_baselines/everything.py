@@ -12,6 +12,7 @@ import dataclasses
 import json
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -82,7 +83,10 @@ def run_all(jobs: Sequence[Job], *, folds: Sequence[int] | None = None, stage: T
     for number, (home, some) in enumerate(grouped.items()):
         if not is_scored(home, some):
             stage(f"{home.name} ({number + 1}/{len(grouped)})")
-            _in_process(home, some, folds, stage, progress)
+            _in_process(some, stage, progress)
+            if all(state(job).name == DONE for job in some):
+                told = tuple(dataclasses.replace(job, progress=progress, tell=stage) for job in some)
+                score(home, told, folds=folds, stage=stage)
     return {job: state(job) for job in jobs}
 
 
@@ -141,13 +145,12 @@ def not_scored(home: Path, dataset: str) -> str:
         return ""
 
 
-def _in_process(home: Path, jobs: tuple[Job, ...], folds: Sequence[int] | None, stage: Tell,
-                progress: Callable[[int, int], None]) -> None:  # fmt: skip
+def _in_process(jobs: tuple[Job, ...], stage: Tell, progress: Callable[[int, int], None]) -> None:
     """Run the pieces of one submission in a process of their own, which ends when this one does."""
     context = multiprocessing.get_context("spawn")
     hears, says = context.Pipe(duplex=False)
     bare = tuple(pieces.bare(job) for job in jobs)
-    child = context.Process(target=_all_of, args=(bare, None if folds is None else tuple(folds), says))
+    child = context.Process(target=_all_of, args=(bare, says))
     child.start()
     says.close()
     try:
@@ -170,8 +173,8 @@ def _in_process(home: Path, jobs: tuple[Job, ...], folds: Sequence[int] | None, 
             stage(f"{named(job)}: {_ended(child.exitcode)}")
 
 
-def _all_of(jobs: tuple[Job, ...], folds: tuple[int, ...] | None, says: Connection) -> None:
-    """Do the pieces of one submission, then score them; a piece that fails does not keep the next from its turn."""
+def _all_of(jobs: tuple[Job, ...], says: Connection) -> None:
+    """Do the pieces of one submission; a piece that fails does not keep the next from its turn."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started this process ends it
 
     def send(*what: Any) -> None:
@@ -181,15 +184,16 @@ def _all_of(jobs: tuple[Job, ...], folds: tuple[int, ...] | None, says: Connecti
             raise SystemExit(1) from None
 
     tell, tick = partial(send, "stage"), partial(send, "tick")
-    home, owns = submission_folder(jobs[0]), tuple(dataclasses.replace(job, progress=tick, tell=tell) for job in jobs)
-    for number, job in enumerate(owns):
+    for number, job in enumerate(jobs):
         tell(f"  {named(job)} ({number + 1}/{len(jobs)})")
         try:
-            pieces.work(job)
+            pieces.work(dataclasses.replace(job, progress=tick, tell=tell))
         except Exception as fault:
             tell(f"  {named(job)} failed: {reason_of(fault)}")
-    if all(state(job).name == DONE for job in jobs):
-        score(home, owns, folds=folds, stage=tell)
+    if "joblib" in sys.modules:  # its idle workers would keep this process for minutes
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)
 
 
 def calibrated(job: Job) -> None:
