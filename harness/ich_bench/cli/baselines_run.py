@@ -37,7 +37,7 @@ from ich_bench.cli.baselines_options import (
     option_pairs,
     seed_numbers,
 )
-from ich_bench.errors import UsageError
+from ich_bench.errors import IchBenchError, UsageError
 
 FIRST = "unet-mixed"  # whose options --all is read with
 Submit = Annotated[
@@ -144,11 +144,16 @@ def _run_all(job: Any, folds: tuple[int, ...] | None, seeds: tuple[int, ...], su
     with console.progress("this step") as tick:
         states = everything.run_all(jobs, folds=folds, stage=console.talk, progress=tick)
     console.data(overview.overview_text(states))
+    refused = 0
     if submit is not None:
         for home in (*everything.groups(jobs), *(job.out / row for row in everything.CALIBRATION)):
             if (home / "submission.toml").is_file():
-                _submit(home, submit)
-    if overview.failures(states):
+                try:
+                    _submit(home, submit)
+                except IchBenchError as fault:  # the others are submitted all the same
+                    console.talk_fault(fault)
+                    refused += 1
+    if refused or overview.failures(states):
         raise typer.Exit(1)
 
 
