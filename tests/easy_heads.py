@@ -44,8 +44,8 @@ def drawn(heads: int = HEADS, each: int = EACH, side: int = SIDE, seed: int = 0)
 
 def cache(folder: Path, images: Any, masks: Any, cases: list[str]) -> Any:
     """Return these slices as a cache that lies in a folder, masks and all."""
-    from ich_bench_baselines.pixels import BRAIN
-    from ich_bench_baselines.slices import SliceSet
+    from ich_bench_baselines.data.pixels import BRAIN
+    from ich_bench_baselines.data.slices import SliceSet
 
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images)
@@ -61,7 +61,7 @@ def cache(folder: Path, images: Any, masks: Any, cases: list[str]) -> Any:
 
 def small_settings(**training: Any) -> Any:
     """Return settings of seconds: few channels, short strides for slices of 64, so that maps have 16 × 16 places."""
-    from ich_bench_baselines.ramananda import WeakSettings
+    from ich_bench_baselines.ramananda.settings import WeakSettings
 
     full = WeakSettings()
     network = replace(full.classifier.network, top=8, hidden=16, strides=(1, 1, 1), blocks=(1, 1, 1))
@@ -77,10 +77,10 @@ def small_settings(**training: Any) -> Any:
 
 def everything(slices: Any, settings: Any) -> Any:
     """Return all slices of a cache as a training from labels sees them."""
-    from ich_bench_baselines.guard import Guard
-    from ich_bench_baselines.ramananda import seen_as
-    from ich_bench_baselines.streams import Stream
-    from ich_bench_baselines.weak import weak_slices
+    from ich_bench_baselines.data.guard import Guard
+    from ich_bench_baselines.data.streams import Stream
+    from ich_bench_baselines.ramananda.settings import seen_as
+    from ich_bench_baselines.ramananda.weak import weak_slices
 
     weak = weak_slices(slices)
     rows = np.arange(len(weak))

@@ -37,8 +37,8 @@ def tiny_job(out: Path, data: Path | None = None, method: str = "unet-mixed", **
 
 def crafted_slices(folder: Path, images: Any, masks: Any, cases: list[str]) -> Any:
     """Return a cache of slices made by hand: uint8 images and 0/1 masks (n, side, side), a case id each."""
-    from ich_bench_baselines.pixels import BRAIN
-    from ich_bench_baselines.slices import SliceSet
+    from ich_bench_baselines.data.pixels import BRAIN
+    from ich_bench_baselines.data.slices import SliceSet
 
     folder.mkdir(parents=True, exist_ok=True)
     for kind, array in {"images": images, "masks": masks, "cavity": masks}.items():

@@ -17,8 +17,8 @@ TINY = {"schedule": "smoke", "width": 4, "side": SIDE, "epochs": 2, "batch": 8}
 
 def cache(folder: Path) -> Any:
     """Return 128 slices of 16 patients, every second one with a bright square whose place is its subtype's."""
-    from ich_bench_baselines.pixels import BRAIN
-    from ich_bench_baselines.slices import SliceSet
+    from ich_bench_baselines.data.pixels import BRAIN
+    from ich_bench_baselines.data.slices import SliceSet
 
     rng = np.random.default_rng(0)
     count = PATIENTS * EACH
@@ -41,7 +41,7 @@ def cache(folder: Path) -> Any:
 
 def use(patch: pytest.MonkeyPatch, folder: Path) -> Any:
     """Let `--pool phantom-pool:1` mean this pool: nothing is drawn."""
-    from ich_bench_baselines import pretrain
+    from ich_bench_baselines.pretext import training as pretrain
 
     found = cache(folder)
     plan = dataclasses.replace(pretrain.phantom_pool(1), dataset=found.dataset, key=found.key, count=lambda: len(found))

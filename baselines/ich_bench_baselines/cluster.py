@@ -56,7 +56,7 @@ def submit(jobs: Sequence[Job], cluster: str, given: Mapping[str, Any]) -> tuple
         after = {"slurm_dependency": f"afterany:{before}"} if before else {}
         executor = _executor(folder, cluster, {"name": f"{job.method}-{job.fold}", **given, **after})
         try:
-            handed = executor.submit(Work(), pieces.bare(job))
+            handed: Any = executor.submit(Work(), pieces.bare(job))
         except Exception as fault:  # whatever sbatch says
             raise IchBenchError(f"{cluster} takes no job: {pieces.reason_of(fault)}") from fault
         if needs_pool(known(job.method)):

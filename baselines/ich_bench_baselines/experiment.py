@@ -13,11 +13,11 @@ from pathlib import Path
 from ich_bench.datasets import load_dataset
 from ich_bench.runs.evaluation import Run, evaluate
 from ich_bench_baselines import distributed
-from ich_bench_baselines.cavity_report import CavityRow, report_cavity
 from ich_bench_baselines.job import Job, check, submission_folder, tested, titled
 from ich_bench_baselines.manifest import write_manifest
 from ich_bench_baselines.methods import known, method
 from ich_bench_baselines.pieces import work
+from ich_bench_baselines.spahr.cavity_report import CavityRow, report_cavity
 
 Stage = Callable[[str], None]
 

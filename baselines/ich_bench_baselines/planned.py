@@ -17,18 +17,18 @@ from typing import Any
 from ich_bench.datasets import load_dataset, reader
 from ich_bench.errors import IchBenchError
 from ich_bench.phantom.library import HEADS, default_folder
-from ich_bench_baselines import pretrain
+from ich_bench_baselines.data.pixels import Window
+from ich_bench_baselines.data.slice_cases import plan
+from ich_bench_baselines.data.slices import SliceSet, is_whole, open_slices
 from ich_bench_baselines.experiment import jobs_of
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, tested, training_cases
 from ich_bench_baselines.methods import method
 from ich_bench_baselines.parts import facts
-from ich_bench_baselines.pixels import Window
-from ich_bench_baselines.pretext_tasks import Task
+from ich_bench_baselines.pretext import training as pretrain
+from ich_bench_baselines.pretext.tasks import Task
 from ich_bench_baselines.segment import stream_of
-from ich_bench_baselines.slice_cases import plan
-from ich_bench_baselines.slices import SliceSet, is_whole, open_slices
-from ich_bench_baselines.spahr import Supervised
+from ich_bench_baselines.spahr.settings import Supervised
 from ich_bench_baselines.train import LOG
 
 

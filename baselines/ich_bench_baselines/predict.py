@@ -25,9 +25,9 @@ from ich_bench.errors import IchBenchError, InputError, UsageError, VolumeError
 from ich_bench.runs.store import file_sha256
 from ich_bench.volume import CT, read_ct, write_ct, write_mask
 from ich_bench_baselines import checkpoint
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings
+from ich_bench_baselines.data.pixels import SIDE, Floats, Mask, Window, images_of, native_mask, native_values
 from ich_bench_baselines.job import Job, Progress, folder, predictions_folder, submission_folder
-from ich_bench_baselines.pixels import SIDE, Floats, Mask, Window, images_of, native_mask, native_values
-from ich_bench_baselines.unet import UNet, UNetSettings
 
 JOURNAL = "predicted-{dataset}.jsonl"
 BATCH = 32

@@ -17,19 +17,19 @@ from ich_bench.errors import UsageError
 from ich_bench.places import write_json
 from ich_bench_baselines import checkpoint, distributed, train
 from ich_bench_baselines.alone import alone
-from ich_bench_baselines.augment import Augmentation, pair
+from ich_bench_baselines.blocks.augment import Augmentation, pair
+from ich_bench_baselines.blocks.losses import dice_loss
+from ich_bench_baselines.blocks.transfer import WHOLE, transfer
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings, seeded
+from ich_bench_baselines.data.loader import Batch, Pool
+from ich_bench_baselines.data.pixels import Window
+from ich_bench_baselines.data.slice_cases import slices_of
+from ich_bench_baselines.data.slices import SliceSet
+from ich_bench_baselines.data.streams import Stream, labelled
 from ich_bench_baselines.hardware import hardware
 from ich_bench_baselines.job import Job, budget_of, folder, trained
-from ich_bench_baselines.loader import Batch, Pool
-from ich_bench_baselines.losses import dice_loss
 from ich_bench_baselines.paper import origins
-from ich_bench_baselines.pixels import Window
-from ich_bench_baselines.slice_cases import slices_of
-from ich_bench_baselines.slices import SliceSet
-from ich_bench_baselines.spahr import Slices, Supervised, fit_of
-from ich_bench_baselines.streams import Stream, labelled
-from ich_bench_baselines.transfer import WHOLE, transfer
-from ich_bench_baselines.unet import UNet, UNetSettings, seeded
+from ich_bench_baselines.spahr.settings import Slices, Supervised, fit_of
 
 ABOUT = "about.json"
 TRAINED_AS = ("method", "seed", "schedule", "variant")
@@ -54,7 +54,7 @@ def train_segmentation(
 
     Args:
         job: Which fold of which data.
-        settings: From `spahr.settings_for`.
+        settings: From `spahr.settings.settings_for`.
         start: A pretext's weights, or None for the network's own first ones. A bare mapping stands for all of them.
         to: Where it goes; `job.folder(job)` by default.
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ich_bench.errors import IchBenchError
 from ich_bench.places import write_text
 from ich_bench_baselines import checkpoint, distributed, validation
-from ich_bench_baselines.augment import generator
+from ich_bench_baselines.blocks.augment import generator
 
 Progress = Callable[[int, int], None]
 Step = Callable[[nn.Module, Any, torch.Generator], Tensor]

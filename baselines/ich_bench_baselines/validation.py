@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ich_bench.cases import Scheme
 from ich_bench.errors import IchBenchError
-from ich_bench_baselines.guard import Guard, guard_of
+from ich_bench_baselines.data.guard import Guard, guard_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench_baselines import train  # noqa: E402
-from ich_bench_baselines.losses import dice_loss  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings, seeded  # noqa: E402
+from ich_bench_baselines.blocks.losses import dice_loss  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings, seeded  # noqa: E402
 
 STEPS, HOW = 8, train.Fit(epochs=1, batch_size=4, lr=1e-2)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ich_bench_baselines.augment import (  # noqa: E402
+from ich_bench_baselines.blocks.augment import (  # noqa: E402
     Augmentation,
     ClassifierAugmentation,
     Drawn,

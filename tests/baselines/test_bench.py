@@ -16,13 +16,17 @@ torch = pytest.importorskip("torch")
 
 from ich_bench.cli.app import app  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
-from ich_bench_baselines import bench, bench_plain, bench_rates, bench_ways, train  # noqa: E402
-from ich_bench_baselines.augment import Drawn, apply, draw, follow, generator  # noqa: E402
-from ich_bench_baselines.bench_plain import Moves  # noqa: E402
-from ich_bench_baselines.bench_rates import Rates, Work  # noqa: E402
-from ich_bench_baselines.bench_slices import sample  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
-from ich_bench_baselines.pixels import image_of  # noqa: E402
+from ich_bench_baselines import train  # noqa: E402
+from ich_bench_baselines.bench import measured as bench  # noqa: E402
+from ich_bench_baselines.bench import plain as bench_plain  # noqa: E402
+from ich_bench_baselines.bench import rates as bench_rates  # noqa: E402
+from ich_bench_baselines.bench import ways as bench_ways  # noqa: E402
+from ich_bench_baselines.bench.drawn import sample  # noqa: E402
+from ich_bench_baselines.bench.plain import Moves  # noqa: E402
+from ich_bench_baselines.bench.rates import Rates, Work  # noqa: E402
+from ich_bench_baselines.blocks.augment import Drawn, apply, draw, follow, generator  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
+from ich_bench_baselines.data.pixels import image_of  # noqa: E402
 from ich_bench_baselines.segment import segmentation_step  # noqa: E402
 
 TINY = bench.size_of("cpu", side=32, width=2, batch=4, seconds=0.01, workers=1)

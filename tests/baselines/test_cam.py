@@ -13,11 +13,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import UsageError  # noqa: E402
-from ich_bench_baselines.augment import SliceAugmentation, apply, draw  # noqa: E402
-from ich_bench_baselines.cam import both_ways, grad_cam, upsampled  # noqa: E402
-from ich_bench_baselines.resnet_lstm import Residual, ResNet, ResNetLSTM, ResNetLSTMSettings  # noqa: E402
-from ich_bench_baselines.sequences import thinned, together, windows  # noqa: E402
-from ich_bench_baselines.unet import parameter_count, seeded  # noqa: E402
+from ich_bench_baselines.blocks.augment import SliceAugmentation, apply, draw  # noqa: E402
+from ich_bench_baselines.blocks.unet import parameter_count, seeded  # noqa: E402
+from ich_bench_baselines.ramananda.cam import both_ways, grad_cam, upsampled  # noqa: E402
+from ich_bench_baselines.ramananda.resnet_lstm import Residual, ResNet, ResNetLSTM, ResNetLSTMSettings  # noqa: E402
+from ich_bench_baselines.ramananda.sequences import thinned, together, windows  # noqa: E402
 
 SMALL = ResNetLSTMSettings(top=4, hidden=3)
 

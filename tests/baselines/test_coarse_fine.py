@@ -20,13 +20,13 @@ from ich_bench.datasets import load_dataset  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.folds import load_scheme  # noqa: E402
 from ich_bench.volume import read_ct  # noqa: E402
-from ich_bench_baselines import coarse_fine  # noqa: E402
 from ich_bench_baselines.anywhere import predict_anywhere  # noqa: E402
-from ich_bench_baselines.coarse_fine import inner_parts, others  # noqa: E402
 from ich_bench_baselines.job import Job, folder  # noqa: E402
 from ich_bench_baselines.methods import method, qayyum_coarse_fine, reported  # noqa: E402
 from ich_bench_baselines.parts import read_parts, seconds, trainings  # noqa: E402
-from ich_bench_baselines.qayyum import load_coarse  # noqa: E402
+from ich_bench_baselines.qayyum import coarse_fine  # noqa: E402
+from ich_bench_baselines.qayyum.coarse import load_coarse  # noqa: E402
+from ich_bench_baselines.qayyum.coarse_fine import inner_parts, others  # noqa: E402
 
 CV4 = load_scheme("phantom-mini")
 TRAINED, TESTED = set(CV4.train_cases(0)), set(CV4.test_cases(0))
@@ -128,7 +128,7 @@ def test_given_again_it_trains_nothing_twice(
 ) -> None:
     job, path, _ = trained
     before = {one: one.stat().st_mtime_ns for one in folder(job).rglob("*.ckpt")}
-    monkeypatch.setattr("ich_bench_baselines.nnunet_process.run", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("ich_bench_baselines.nnunet.process.run", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr("ich_bench_baselines.predict._write", lambda *_: pytest.fail("predicted again"))
     assert method("qayyum-coarse-fine").train(job) == path
     assert {one: one.stat().st_mtime_ns for one in folder(job).rglob("*.ckpt")} == before

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
-from ich_bench_baselines.augment import generator  # noqa: E402
-from ich_bench_baselines.corrupt import Corruption, Swaps, apply, corrupt, draw  # noqa: E402
+from ich_bench_baselines.blocks.augment import generator  # noqa: E402
+from ich_bench_baselines.blocks.corrupt import Corruption, Swaps, apply, corrupt, draw  # noqa: E402
 from ich_bench_baselines.paper import variant  # noqa: E402
 
 PAPER, CODE = variant(Corruption, "paper"), variant(Corruption, "code")

@@ -21,10 +21,10 @@ from ich_bench.predictions.manifest import read_tables  # noqa: E402
 from ich_bench.runs.evaluation import evaluate  # noqa: E402
 from ich_bench.submissions.schema import check  # noqa: E402
 from ich_bench.volume import open_mask, read_ct, write_ct, write_mask  # noqa: E402
-from ich_bench_baselines.ensemble import ensemble, majority, mean_of_probabilities  # noqa: E402
 from ich_bench_baselines.experiment import run  # noqa: E402
 from ich_bench_baselines.methods import method  # noqa: E402
 from ich_bench_baselines.predict import predict_cases, write_predictions  # noqa: E402
+from ich_bench_baselines.studies.ensemble import ensemble, majority, mean_of_probabilities  # noqa: E402
 
 DATASET = "phantom-mini"
 CV4 = load_scheme(DATASET)

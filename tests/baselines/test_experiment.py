@@ -23,11 +23,12 @@ from ich_bench.runs.store import read_scores  # noqa: E402
 from ich_bench.submissions.schema import check  # noqa: E402
 from ich_bench.submissions.submit import submit  # noqa: E402
 from ich_bench.volume import open_mask, read_ct  # noqa: E402
-from ich_bench_baselines import cavity, experiment, icm, manifest, pieces, segment, train  # noqa: E402
-from ich_bench_baselines.cavity_report import lost, overlap  # noqa: E402
+from ich_bench_baselines import experiment, manifest, pieces, segment, train  # noqa: E402
 from ich_bench_baselines.experiment import jobs_of, run  # noqa: E402
 from ich_bench_baselines.job import Job, folder, predictions_folder  # noqa: E402
 from ich_bench_baselines.planned import planned  # noqa: E402
+from ich_bench_baselines.spahr import cavity, icm  # noqa: E402
+from ich_bench_baselines.spahr.cavity_report import lost, overlap  # noqa: E402
 
 CV4 = load_scheme("phantom-mini")
 

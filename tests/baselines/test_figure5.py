@@ -15,8 +15,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
-from ich_bench_baselines import checkpoint, figure5, pretrain, purity, train  # noqa: E402
-from ich_bench_baselines.pretext_tasks import BINARY, CONTEXT  # noqa: E402
+from ich_bench_baselines import checkpoint, train  # noqa: E402
+from ich_bench_baselines.pretext import training as pretrain  # noqa: E402
+from ich_bench_baselines.pretext.tasks import BINARY, CONTEXT  # noqa: E402
+from ich_bench_baselines.studies import figure5, purity  # noqa: E402
 from tiny_pool import tiny_job, use  # noqa: E402
 
 
@@ -140,7 +142,7 @@ def test_five_pretexts_become_a_picture_and_two_tables(
     assert told.splitlines()[0] == "Share of the 15 nearest neighbours that are alike, of 24 held-out slices."
     assert "by chance" in told
     # a second time nothing is trained and the numbers are the same
-    monkeypatch.setattr(train, "_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(train, "one_step", lambda *_: pytest.fail("a step was taken"))
     again = figure5.figure5(job, out=tmp_path / "again")
     assert again.files[2].read_bytes() == drawn.files[2].read_bytes()
     assert again.files[3].read_bytes() == drawn.files[3].read_bytes()

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ich_bench_baselines.heads import (  # noqa: E402
+from ich_bench_baselines.blocks.heads import (  # noqa: E402
     BINARY,
     CLASSES,
     GLOBAL,
@@ -17,8 +17,8 @@ from ich_bench_baselines.heads import (  # noqa: E402
     freeze,
     pooled,
 )
+from ich_bench_baselines.blocks.unet import UNetSettings, parameter_count, seeded  # noqa: E402
 from ich_bench_baselines.paper import scaled  # noqa: E402
-from ich_bench_baselines.unet import UNetSettings, parameter_count, seeded  # noqa: E402
 
 SMALL = scaled(UNetSettings(), "smoke")
 

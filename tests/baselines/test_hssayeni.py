@@ -19,10 +19,15 @@ from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.geometry import Geometry  # noqa: E402
 from ich_bench.metrics.profiles import PROFILES  # noqa: E402
 from ich_bench.volume import CT, read_ct  # noqa: E402
-from ich_bench_baselines import checkpoint, hssayeni, morphology  # noqa: E402
-from ich_bench_baselines.augment import Augmentation  # noqa: E402
-from ich_bench_baselines.crop_unet import CropUNet, CropUNetSettings  # noqa: E402
-from ich_bench_baselines.crops import (  # noqa: E402
+from ich_bench_baselines import checkpoint  # noqa: E402
+from ich_bench_baselines.blocks.augment import Augmentation  # noqa: E402
+from ich_bench_baselines.blocks.unet import parameter_count, seeded  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.orient import from_slices, orientation_of  # noqa: E402
+from ich_bench_baselines.hssayeni import morphology  # noqa: E402
+from ich_bench_baselines.hssayeni import training as hssayeni  # noqa: E402
+from ich_bench_baselines.hssayeni.crop_unet import CropUNet, CropUNetSettings  # noqa: E402
+from ich_bench_baselines.hssayeni.crops import (  # noqa: E402
     Chosen,
     CropBatch,
     CropPool,
@@ -32,14 +37,11 @@ from ich_bench_baselines.crops import (  # noqa: E402
     together,
     with_ich,
 )
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.hssayeni_settings import CropAugmentation, settings_for  # noqa: E402
+from ich_bench_baselines.hssayeni.settings import CropAugmentation, settings_for  # noqa: E402
 from ich_bench_baselines.job import Job, check, training_cases  # noqa: E402
 from ich_bench_baselines.methods import hssayeni_unet, known, reported  # noqa: E402
-from ich_bench_baselines.orient import from_slices, orientation_of  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
 from ich_bench_baselines.segment import ABOUT  # noqa: E402
-from ich_bench_baselines.unet import parameter_count, seeded  # noqa: E402
 
 SMALL = Tiling(side=32, crop=16, stride=8)
 STILL = CropAugmentation(translate=0.0, rotate_deg=0.0, scale=(1.0, 1.0))

@@ -15,13 +15,14 @@ torch = pytest.importorskip("torch")
 import small_heads  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.folds import load_scheme  # noqa: E402
-from ich_bench_baselines import leakage, train  # noqa: E402
+from ich_bench_baselines import train  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
 from ich_bench_baselines.job import Job  # noqa: E402
-from ich_bench_baselines.leakage import CHOSEN, SPLITS, dice_of, mean_dice, sides, study  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import unet_ich_only  # noqa: E402
 from ich_bench_baselines.parts import about_of  # noqa: E402
 from ich_bench_baselines.segment import trained_slices  # noqa: E402
+from ich_bench_baselines.studies import leakage  # noqa: E402
+from ich_bench_baselines.studies.leakage import CHOSEN, SPLITS, dice_of, mean_dice, sides, study  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 import easy_heads  # noqa: E402
 import small_heads  # noqa: E402
 from ich_bench_baselines import checkpoint, segment  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.light import LightUNet  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, parameter_count  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 from ich_bench_baselines.methods import known, method  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
-from ich_bench_baselines.unet import UNet, parameter_count  # noqa: E402
+from ich_bench_baselines.ramananda.light import LightUNet  # noqa: E402
 
 FULL = "ramananda-full"
 

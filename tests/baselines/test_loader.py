@@ -14,12 +14,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
-from ich_bench_baselines import loader  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.loader import Pool, fits  # noqa: E402
-from ich_bench_baselines.pixels import BRAIN  # noqa: E402
-from ich_bench_baselines.slices import SliceSet  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
+from ich_bench_baselines.data import loader  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Pool, fits  # noqa: E402
+from ich_bench_baselines.data.pixels import BRAIN  # noqa: E402
+from ich_bench_baselines.data.slices import SliceSet  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 
 COUNT, SIDE = 20, 8
 

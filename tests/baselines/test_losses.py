@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ich_bench_baselines.losses import (  # noqa: E402
+from ich_bench_baselines.blocks.losses import (  # noqa: E402
     class_balance,
     cross_entropy,
     dice_loss,

@@ -62,8 +62,8 @@ def test_every_value_of_every_method_has_an_origin(method_id: str) -> None:
 
 def test_the_networks_have_the_parameters_that_the_table_says() -> None:
     pytest.importorskip("torch")
+    from ich_bench_baselines.blocks.unet import UNet, UNetSettings, parameter_count
     from ich_bench_baselines.planned import networks
-    from ich_bench_baselines.unet import UNet, UNetSettings, parameter_count
 
     whole = parameter_count(UNet(UNetSettings()))
     for name in SPAHR:

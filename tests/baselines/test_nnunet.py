@@ -26,11 +26,13 @@ from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.folds import load_budget, load_scheme  # noqa: E402
 from ich_bench.geometry import Geometry  # noqa: E402
 from ich_bench.volume import open_mask, read_ct, write_ct, write_mask  # noqa: E402
-from ich_bench_baselines import checkpoint, nnunet, nnunet_process  # noqa: E402
+from ich_bench_baselines import checkpoint  # noqa: E402
 from ich_bench_baselines.job import Job, folder  # noqa: E402
 from ich_bench_baselines.methods import method  # noqa: E402
-from ich_bench_baselines.nnunet_data import training_part, write_raw  # noqa: E402
-from ich_bench_baselines.nnunet_settings import NnUNet2D, NnUNet3D, nnunet_settings  # noqa: E402
+from ich_bench_baselines.nnunet import process as nnunet_process  # noqa: E402
+from ich_bench_baselines.nnunet import training as nnunet  # noqa: E402
+from ich_bench_baselines.nnunet.data import training_part, write_raw  # noqa: E402
+from ich_bench_baselines.nnunet.settings import NnUNet2D, NnUNet3D, nnunet_settings  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
 from ich_bench_baselines.parts import seconds  # noqa: E402
 
@@ -221,7 +223,7 @@ def test_a_test_case_among_the_training_cases_is_refused_before_anything_is_writ
 def test_cases_that_are_not_here_are_named(heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load_dataset("phantom-mini", heads)
     short = replace(whole, cases=whole.cases[:5])
-    monkeypatch.setattr("ich_bench_baselines.nnunet_data.load_dataset", lambda *_: short)
+    monkeypatch.setattr("ich_bench_baselines.nnunet.data.load_dataset", lambda *_: short)
     with pytest.raises(IchBenchError, match="of the 9 training cases of fold 0 of phantom-mini/cv4 are not here"):
         training_part(job_of(tmp_path, heads))
 
@@ -406,7 +408,7 @@ def test_it_learns_its_own_few_heads_by_heart_and_draws_them_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], patch: tuple[int, ...]
 ) -> None:
     made = crafted(tmp_path / "download")
-    monkeypatch.setattr("ich_bench_baselines.nnunet_data.load_dataset", lambda *_: made)
+    monkeypatch.setattr("ich_bench_baselines.nnunet.data.load_dataset", lambda *_: made)
     job = job_of(tmp_path / "out", tmp_path, epochs=4, width=8)
     how = replace(nnunet_settings(kind, job), steps_per_epoch=50, patch=patch, spacing_mm=None, tile_step=0.5)
     predict = nnunet.load_nnunet(nnunet.train_nnunet(job, how))
@@ -423,7 +425,7 @@ def test_a_second_channel_lies_on_the_ct_in_training_and_in_prediction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = crafted(tmp_path / "download", brighter_hu=0)  # the CT shows nothing: only the second channel can tell
-    monkeypatch.setattr("ich_bench_baselines.nnunet_data.load_dataset", lambda *_: made)
+    monkeypatch.setattr("ich_bench_baselines.nnunet.data.load_dataset", lambda *_: made)
     job = job_of(tmp_path / "out", tmp_path, epochs=4, width=8)
     how = replace(nnunet_settings(NnUNet2D, job), steps_per_epoch=50, patch=(32, 40), spacing_mm=None)
     second = {case.case_id: case.reference for case in made.cases if case.reference is not None}

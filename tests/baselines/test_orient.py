@@ -12,8 +12,8 @@ from scipy import ndimage
 from ich_bench.geometry import Geometry
 from ich_bench.metrics.masks import on_square
 from ich_bench.volume import CT
-from ich_bench_baselines import orient, pixels
-from ich_bench_baselines.pixels import BONE, BRAIN, TISSUE, Window
+from ich_bench_baselines.data import orient, pixels
+from ich_bench_baselines.data.pixels import BONE, BRAIN, TISSUE, Window
 
 # Every voxel axis along any world axis, either way: 3! orders × 2³ directions = 48.
 ALL = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]

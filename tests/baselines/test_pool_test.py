@@ -15,12 +15,12 @@ pytest.importorskip("torch")
 import easy_heads
 from ich_bench.errors import UsageError
 from ich_bench.phantom import pool as drawn
-from ich_bench_baselines import pool_test as tested
-from ich_bench_baselines import ramananda
+from ich_bench_baselines.data.pixels import masks_of
 from ich_bench_baselines.job import Job, folder
-from ich_bench_baselines.pixels import masks_of
-from ich_bench_baselines.pool_test import auc, pool_test
-from ich_bench_baselines.weak import weak_slices
+from ich_bench_baselines.ramananda import held_out as tested
+from ich_bench_baselines.ramananda import settings as ramananda
+from ich_bench_baselines.ramananda.held_out import auc, pool_test
+from ich_bench_baselines.ramananda.weak import weak_slices
 
 
 def test_the_auc_is_how_often_a_slice_with_ich_scores_above_one_without() -> None:

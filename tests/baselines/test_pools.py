@@ -18,10 +18,10 @@ from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.phantom import pool as drawn
 from ich_bench.phantom.layouts import rsna
 from ich_bench.phantom.plan import PlannedHead
-from ich_bench_baselines import pools
-from ich_bench_baselines.pixels import BRAIN, image_of
-from ich_bench_baselines.pools import HELD_OUT, TRAIN, UNUSED, dicom_pool, parts, phantom_pool
-from ich_bench_baselines.slice_build import build, size_of
+from ich_bench_baselines.data import pools
+from ich_bench_baselines.data.pixels import BRAIN, image_of
+from ich_bench_baselines.data.pools import HELD_OUT, TRAIN, UNUSED, dicom_pool, parts, phantom_pool
+from ich_bench_baselines.data.slice_build import build, size_of
 
 SHAPE, SIDE = (40, 40, 6), 16
 REALLY_DRAWN = PlannedHead.drawn

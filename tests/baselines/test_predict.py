@@ -15,13 +15,14 @@ from ich_bench.cases import Case  # noqa: E402
 from ich_bench.errors import IchBenchError, InputError  # noqa: E402
 from ich_bench.geometry import Geometry  # noqa: E402
 from ich_bench.volume import CT, open_mask, read_ct, write_ct  # noqa: E402
-from ich_bench_baselines import checkpoint, icm, parts, predict  # noqa: E402
-from ich_bench_baselines.cavity import inside  # noqa: E402
+from ich_bench_baselines import checkpoint, parts, predict  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings  # noqa: E402
+from ich_bench_baselines.data.pixels import BONE, BRAIN, TISSUE  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
-from ich_bench_baselines.pixels import BONE, BRAIN, TISSUE  # noqa: E402
 from ich_bench_baselines.predict import Predictor, slice_predictor, write_predictions  # noqa: E402
-from ich_bench_baselines.spahr import Supervised  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings  # noqa: E402
+from ich_bench_baselines.spahr import icm  # noqa: E402
+from ich_bench_baselines.spahr.cavity import inside  # noqa: E402
+from ich_bench_baselines.spahr.settings import Supervised  # noqa: E402
 
 SIDE = 32
 

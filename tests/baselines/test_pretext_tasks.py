@@ -12,13 +12,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ich_bench_baselines.augment import Augmentation, generator  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.loader import Batch  # noqa: E402
+from ich_bench_baselines.blocks.augment import Augmentation, generator  # noqa: E402
+from ich_bench_baselines.blocks.unet import seeded  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Batch  # noqa: E402
+from ich_bench_baselines.data.streams import Stream, seven  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
-from ich_bench_baselines.pretext_tasks import BINARY, CONTEXT, GLOBAL, LOCAL, TASKS, two_views  # noqa: E402
-from ich_bench_baselines.streams import Stream, seven  # noqa: E402
-from ich_bench_baselines.unet import seeded  # noqa: E402
+from ich_bench_baselines.pretext.tasks import BINARY, CONTEXT, GLOBAL, LOCAL, TASKS, two_views  # noqa: E402
 from tiny_pool import cache, tiny_job  # noqa: E402
 
 

@@ -18,14 +18,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import InputError, UsageError  # noqa: E402
-from ich_bench_baselines import checkpoint, pretrain, train  # noqa: E402
+from ich_bench_baselines import checkpoint, train  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings, seeded  # noqa: E402
+from ich_bench_baselines.data.pools import parts  # noqa: E402
 from ich_bench_baselines.job import check  # noqa: E402
 from ich_bench_baselines.methods import METHODS, method  # noqa: E402
 from ich_bench_baselines.parts import facts, trainings  # noqa: E402
-from ich_bench_baselines.pools import parts  # noqa: E402
-from ich_bench_baselines.pretext_tasks import BINARY, CONTEXT, GLOBAL, LOCAL, MULTI_LABEL_CE, TASKS  # noqa: E402
+from ich_bench_baselines.pretext import training as pretrain  # noqa: E402
+from ich_bench_baselines.pretext.tasks import BINARY, CONTEXT, GLOBAL, LOCAL, MULTI_LABEL_CE, TASKS  # noqa: E402
 from ich_bench_baselines.segment import first_network  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings, seeded  # noqa: E402
 from tiny_pool import tiny_job, use  # noqa: E402
 
 OF = {
@@ -48,13 +49,13 @@ class Steps:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        really = train._step
+        really = train.one_step
 
         def counted(*given: Any) -> Any:
             self.count += 1
             return really(*given)
 
-        patch.setattr(train, "_step", counted)
+        patch.setattr(train, "one_step", counted)
 
 
 def weights(path: Path) -> dict[str, Any]:
@@ -85,17 +86,17 @@ def test_a_second_method_fold_or_budget_takes_the_pretext_that_is_there(
     steps = Steps(monkeypatch)
     job = tiny_job(tmp_path, method="global-contrastive")
     path = pretrain.pretext(job, GLOBAL)
-    # at most 48 slices, 24 with ICH; 8 a batch, two epochs: 12 steps
-    assert steps.count == 12
+    # at most 24 slices; 8 a batch, two epochs: 6 steps
+    assert steps.count == 6
     for other in (
         replace(job, fold=1),
         replace(job, dataset="phantom", scheme=None),
         replace(job, method="another", budget="20-1", device="cpu"),
     ):
         assert pretrain.pretext(other, GLOBAL) == path
-    assert steps.count == 12
+    assert steps.count == 6
     local = pretrain.pretext(replace(job, method="local-contrastive"), LOCAL)
-    assert steps.count == 24  # its own steps alone
+    assert steps.count == 12  # its own steps alone
     assert facts(local.parent)["pretext"] == str(path)
     assert trainings(local) == (local.parent.resolve(), path.parent.resolve())
 
@@ -123,7 +124,7 @@ def test_what_is_planned_says_how_far_each_stage_is(pool: Any, tmp_path: Path) -
     job = tiny_job(tmp_path, method="local-contrastive")
     pretrain.pretext(job, GLOBAL)
     told = [(one.task, one.done, one.epochs, one.slices) for one in pretrain.planned(job, LOCAL)]
-    assert told == [("global-contrast", 2, 2, 48), ("local-contrast", 0, 2, 48)]
+    assert told == [("global-contrast", 2, 2, 24), ("local-contrast", 0, 2, 24)]
 
 
 @pytest.mark.parametrize("task", [BINARY, CONTEXT])
@@ -209,20 +210,20 @@ def test_a_pretext_cut_short_ends_with_the_same_bits(
 ) -> None:
     jobs = [tiny_job(tmp_path / name, epochs=3) for name in ("whole", "cut")]
     whole = pretrain.pretext(jobs[0], MULTI_LABEL_CE)
-    really, calls = train._step, 0
+    really, calls = train.one_step, 0
 
     def breaks(*given: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 9:  # the third step of the second epoch
+        if calls == 5:  # the second step of the second epoch
             raise KeyboardInterrupt
         return really(*given)
 
-    monkeypatch.setattr(train, "_step", breaks)
+    monkeypatch.setattr(train, "one_step", breaks)
     with pytest.raises(KeyboardInterrupt):
         pretrain.pretext(jobs[1], MULTI_LABEL_CE)
     assert pretrain.planned(jobs[1], MULTI_LABEL_CE)[0].done == 1
-    monkeypatch.setattr(train, "_step", really)
+    monkeypatch.setattr(train, "one_step", really)
     cut = pretrain.pretext(jobs[1], MULTI_LABEL_CE)
     assert same(whole, cut)
 
@@ -233,8 +234,8 @@ from pathlib import Path
 import pytest, torch
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
-from ich_bench_baselines import pretrain
-from ich_bench_baselines.pretext_tasks import BINARY
+from ich_bench_baselines.pretext import training as pretrain
+from ich_bench_baselines.pretext.tasks import BINARY
 from tiny_pool import tiny_job, use
 use(pytest.MonkeyPatch(), Path(sys.argv[1]) / "pool")
 pretrain.pretext(tiny_job(Path(sys.argv[1]) / "out", epochs=400), BINARY)
@@ -303,8 +304,9 @@ import sys
 from pathlib import Path
 import pytest, torch
 torch.set_num_threads(1)
-from ich_bench_baselines import distributed, pretrain
-from ich_bench_baselines.pretext_tasks import LOCAL
+from ich_bench_baselines import distributed
+from ich_bench_baselines.pretext import training as pretrain
+from ich_bench_baselines.pretext.tasks import LOCAL
 from tiny_pool import tiny_job, use
 distributed.begin("cpu")
 use(pytest.MonkeyPatch(), Path(sys.argv[1]) / f"pool{distributed.rank()}")

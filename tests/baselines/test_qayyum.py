@@ -17,18 +17,19 @@ from ich_bench.datasets import load_dataset  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.geometry import Geometry  # noqa: E402
 from ich_bench.volume import CT, read_ct  # noqa: E402
-from ich_bench_baselines import checkpoint, qayyum, train  # noqa: E402
-from ich_bench_baselines.dense import DenseLayer, DenseNet2D, DenseSettings, Transition  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
+from ich_bench_baselines import checkpoint, train  # noqa: E402
+from ich_bench_baselines.blocks.unet import parameter_count, seeded  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Batch, Pool  # noqa: E402
+from ich_bench_baselines.data.orient import from_slices, orientation_of  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 from ich_bench_baselines.job import check, training_cases  # noqa: E402
-from ich_bench_baselines.loader import Batch, Pool  # noqa: E402
 from ich_bench_baselines.methods import known, qayyum_coarse, reported  # noqa: E402
-from ich_bench_baselines.orient import from_slices, orientation_of  # noqa: E402
 from ich_bench_baselines.paper import origins  # noqa: E402
-from ich_bench_baselines.qayyum_settings import FlipsAndGamma, coarse_settings  # noqa: E402
+from ich_bench_baselines.qayyum import coarse as qayyum  # noqa: E402
+from ich_bench_baselines.qayyum.dense import DenseLayer, DenseNet2D, DenseSettings, Transition  # noqa: E402
+from ich_bench_baselines.qayyum.settings import FlipsAndGamma, coarse_settings  # noqa: E402
 from ich_bench_baselines.segment import ABOUT  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
-from ich_bench_baselines.unet import parameter_count, seeded  # noqa: E402
 
 TINY = DenseSettings(layers=2, growth=4, stem=8, decoder=(8, 8, 8, 8, 8, 8))
 STILL = FlipsAndGamma(horizontal=0.0, vertical=0.0, gamma_chance=0.0)

@@ -25,17 +25,19 @@ from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.predictions.manifest import read_tables  # noqa: E402
 from ich_bench.runs.store import read_scores  # noqa: E402
 from ich_bench.submissions.schema import check  # noqa: E402
-from ich_bench_baselines import checkpoint, pseudo, ramananda, train  # noqa: E402
-from ich_bench_baselines.cam import both_ways, upsampled  # noqa: E402
+from ich_bench_baselines import checkpoint, train  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
+from ich_bench_baselines.data.slices import SliceSet  # noqa: E402
 from ich_bench_baselines.experiment import run  # noqa: E402
 from ich_bench_baselines.job import Job, folder, predictions_folder, submission_folder  # noqa: E402
 from ich_bench_baselines.job import check as check_job  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import method  # noqa: E402
 from ich_bench_baselines.parts import seconds, trainings  # noqa: E402
 from ich_bench_baselines.predict import load_unet  # noqa: E402
-from ich_bench_baselines.slices import SliceSet  # noqa: E402
-from ich_bench_baselines.weak import WeakSlices, of_pool, weak_slices  # noqa: E402
+from ich_bench_baselines.ramananda import pseudo  # noqa: E402
+from ich_bench_baselines.ramananda import settings as ramananda  # noqa: E402
+from ich_bench_baselines.ramananda.cam import both_ways, upsampled  # noqa: E402
+from ich_bench_baselines.ramananda.weak import WeakSlices, of_pool, weak_slices  # noqa: E402
 
 ID = "ramananda-weak"
 
@@ -239,7 +241,9 @@ KILLED = """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     import easy_heads
-    from ich_bench_baselines import checkpoint, pseudo, ramananda
+    from ich_bench_baselines import checkpoint
+    from ich_bench_baselines.ramananda import pseudo
+    from ich_bench_baselines.ramananda import settings as ramananda
     from ich_bench_baselines.job import Job
 
     out, stage = Path(sys.argv[1]), sys.argv[2]

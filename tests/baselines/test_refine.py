@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ich_bench_baselines.pixels import BRAIN, TISSUE
-from ich_bench_baselines.refine import (
+from ich_bench_baselines.data.pixels import BRAIN, TISSUE
+from ich_bench_baselines.ramananda.refine import (
     Refinement,
     hounsfield,
     inside_skull,

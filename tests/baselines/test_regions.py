@@ -9,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
-from ich_bench_baselines.augment import LocalContrastAugmentation, apply, draw, generator  # noqa: E402
-from ich_bench_baselines.losses import local_info_nce  # noqa: E402
-from ich_bench_baselines.regions import Regions, align, draw_cells, gather, seen_cells, twins  # noqa: E402
+from ich_bench_baselines.blocks.augment import LocalContrastAugmentation, apply, draw, generator  # noqa: E402
+from ich_bench_baselines.blocks.losses import local_info_nce  # noqa: E402
+from ich_bench_baselines.blocks.regions import Regions, align, draw_cells, gather, seen_cells, twins  # noqa: E402
 
 
 def maps(count: int = 2, channels: int = 4, height: int = 20, width: int = 23, seed: int = 0) -> torch.Tensor:

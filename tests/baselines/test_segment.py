@@ -18,14 +18,14 @@ import small_heads  # noqa: E402
 from ich_bench.errors import IchBenchError  # noqa: E402
 from ich_bench.folds import load_scheme  # noqa: E402
 from ich_bench_baselines import checkpoint, segment, train  # noqa: E402
-from ich_bench_baselines.augment import Augmentation, SliceAugmentation  # noqa: E402
-from ich_bench_baselines.cavity import BoneNet, TissueNet  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
+from ich_bench_baselines.blocks.augment import Augmentation, SliceAugmentation  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 from ich_bench_baselines.methods import unet_ich_only, unet_mixed  # noqa: E402
 from ich_bench_baselines.predict import load_unet  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings  # noqa: E402
+from ich_bench_baselines.spahr.cavity import BoneNet, TissueNet  # noqa: E402
 
 SIDE = 32
 STILL = Augmentation()

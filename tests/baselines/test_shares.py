@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ich_bench.errors import IchBenchError, UsageError
-from ich_bench_baselines.shares import HELD_OUT, SHARES, TEST, TRAIN, UNUSED, parts, within
+from ich_bench_baselines.ramananda.shares import HELD_OUT, SHARES, TEST, TRAIN, UNUSED, parts, within
 
 
 def pool(patients: int = 60, each: int = 10, ich_each: int = 4) -> pd.DataFrame:

@@ -19,15 +19,16 @@ from ich_bench.phantom.layouts import hssayeni  # noqa: E402
 from ich_bench.runs.store import provenance  # noqa: E402
 from ich_bench.submissions.schema import check as check_manifest  # noqa: E402
 from ich_bench.volume import read_ct  # noqa: E402
-from ich_bench_baselines import slice_split, wang_train  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
 from ich_bench_baselines.experiment import run  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
 from ich_bench_baselines.job import Job, check, folder, predictions_folder  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import wang_supervised  # noqa: E402
 from ich_bench_baselines.parts import read_parts  # noqa: E402
 from ich_bench_baselines.predict import Predictor  # noqa: E402
 from ich_bench_baselines.segment import trained_slices  # noqa: E402
+from ich_bench_baselines.wang import slice_split  # noqa: E402
+from ich_bench_baselines.wang import training as wang_train  # noqa: E402
 
 SHAPE = (48, 40, 8)
 

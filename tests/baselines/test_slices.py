@@ -29,10 +29,10 @@ from ich_bench.geometry import Geometry
 from ich_bench.phantom import library, plan
 from ich_bench.phantom.plan import planned
 from ich_bench.volume import open_mask, read_ct, write_ct, write_mask
-from ich_bench_baselines import slice_build, slice_cases, slice_parts, slices
-from ich_bench_baselines.pixels import BONE, BRAIN, image_of, masks_of
-from ich_bench_baselines.slice_build import build, size_of
-from ich_bench_baselines.slices import is_whole, open_slices
+from ich_bench_baselines.data import slice_build, slice_cases, slice_parts, slices
+from ich_bench_baselines.data.pixels import BONE, BRAIN, image_of, masks_of
+from ich_bench_baselines.data.slice_build import build, size_of
+from ich_bench_baselines.data.slices import is_whole, open_slices
 
 SIDE = 32
 
@@ -165,7 +165,8 @@ def test_a_slice_keeps_its_number_in_a_file_that_runs_from_head_to_foot(mini: Da
 KILLED = """
 import os, signal, sys
 from ich_bench.datasets import load_dataset
-from ich_bench_baselines import slice_build, slice_cases
+from ich_bench_baselines.data import slice_build
+from ich_bench_baselines.data import slice_cases
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "while making":
@@ -242,7 +243,7 @@ def test_a_killed_builder_holds_its_chunks_no_longer(mini: Dataset) -> None:
     chunks = left_behind(mini, side=8, days=8)
     code = f"""
 import pathlib, time
-from ich_bench_baselines import slice_parts
+from ich_bench_baselines.data import slice_parts
 with slice_parts.at_work(pathlib.Path({str(chunks)!r})):
     print("at work", flush=True)
     time.sleep(600)

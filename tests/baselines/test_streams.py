@@ -12,9 +12,9 @@ from ich_bench.cases import FoldRow, Scheme
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.folds import BUDGETS, DRAWS, load_budget, load_scheme, schemes_of
 from ich_bench.folds.table import SCHEMES
-from ich_bench_baselines import streams
-from ich_bench_baselines.guard import Guard, guard_of
-from ich_bench_baselines.streams import REGIMES, Stream, batches, labelled, seven, share, unlabelled, weak
+from ich_bench_baselines.data import streams
+from ich_bench_baselines.data.guard import Guard, guard_of
+from ich_bench_baselines.data.streams import REGIMES, Stream, batches, labelled, seven, share, unlabelled, weak
 
 EVERY = [(dataset, name) for dataset in SCHEMES for name in schemes_of(dataset)]
 

@@ -17,10 +17,10 @@ pytest.importorskip("torch")
 
 from ich_bench.cases import SUBTYPES
 from ich_bench.errors import UsageError
-from ich_bench_baselines import sweep as swept
 from ich_bench_baselines.job import Job
-from ich_bench_baselines.shares import SHARES
-from ich_bench_baselines.sweep import as_csv, points, scored, sweep, table, with_share
+from ich_bench_baselines.ramananda.shares import SHARES
+from ich_bench_baselines.studies import sweep as swept
+from ich_bench_baselines.studies.sweep import as_csv, points, scored, sweep, table, with_share
 
 CASES = 40
 LOST = {10: 0.20, 20: 0.06, 50: 0.01, 100: 0.0}  # mean Dice below the whole pool's; the margin is 0.05

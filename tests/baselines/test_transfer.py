@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from ich_bench.errors import InputError  # noqa: E402
-from ich_bench_baselines.heads import BINARY, GLOBAL, MULTI_LABEL, EncoderWithHead, PartWithHead  # noqa: E402
+from ich_bench_baselines.blocks.heads import BINARY, GLOBAL, MULTI_LABEL, EncoderWithHead, PartWithHead  # noqa: E402
+from ich_bench_baselines.blocks.transfer import ENCODER, PART, WHOLE, carried, transfer  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings, seeded  # noqa: E402
 from ich_bench_baselines.paper import scaled  # noqa: E402
-from ich_bench_baselines.transfer import ENCODER, PART, WHOLE, carried, transfer  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings, seeded  # noqa: E402
 
 SMALL = scaled(UNetSettings(), "smoke")
 PRETEXTS: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {

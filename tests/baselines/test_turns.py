@@ -16,12 +16,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
-from ich_bench_baselines import checkpoint, turns  # noqa: E402
-from ich_bench_baselines.curriculum import order_of  # noqa: E402
-from ich_bench_baselines.divergence import Rules, diverged  # noqa: E402
-from ich_bench_baselines.rates import Lbfgs, Rates  # noqa: E402
+from ich_bench_baselines import checkpoint  # noqa: E402
 from ich_bench_baselines.train import LAST, LOG, Run  # noqa: E402
-from ich_bench_baselines.turns import Turn, fit_in_turns  # noqa: E402
+from ich_bench_baselines.wang import turns  # noqa: E402
+from ich_bench_baselines.wang.curriculum import order_of  # noqa: E402
+from ich_bench_baselines.wang.divergence import Rules, diverged  # noqa: E402
+from ich_bench_baselines.wang.rates import Lbfgs, Rates  # noqa: E402
+from ich_bench_baselines.wang.turns import Turn, fit_in_turns  # noqa: E402
 
 EPOCHS = 6
 QUICK = {"supervised": Lbfgs(lr=0.5, iterations=3, forgets=False), "unsupervised": Rates(lr=0.02, gamma=0.5)}

@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
+from ich_bench_baselines.blocks.unet import UNet, UNetSettings, parameter_count, seeded  # noqa: E402
 from ich_bench_baselines.paper import scaled, variant  # noqa: E402
-from ich_bench_baselines.unet import UNet, UNetSettings, parameter_count, seeded  # noqa: E402
 
 SMALL = scaled(UNetSettings(), "smoke")
 

@@ -15,12 +15,12 @@ import small_heads  # noqa: E402
 from ich_bench.datasets import load_dataset  # noqa: E402
 from ich_bench.geometry import Geometry  # noqa: E402
 from ich_bench.volume import CT, open_mask, read_ct  # noqa: E402
-from ich_bench_baselines import volumes  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
-from ich_bench_baselines.pixels import BRAIN, Window  # noqa: E402
-from ich_bench_baselines.slice_build import build, size_of  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
+from ich_bench_baselines.data import volumes  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
+from ich_bench_baselines.data.pixels import BRAIN, Window  # noqa: E402
+from ich_bench_baselines.data.slice_build import build, size_of  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 
 FLIPS = [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)]
 SHAPE = (32, 32, 4)

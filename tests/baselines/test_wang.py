@@ -16,21 +16,24 @@ import small_heads  # noqa: E402
 import tiny_pool  # noqa: E402
 from ich_bench.errors import IchBenchError, UsageError  # noqa: E402
 from ich_bench.folds import load_scheme  # noqa: E402
-from ich_bench_baselines import checkpoint, turns, wang, wang_train  # noqa: E402
-from ich_bench_baselines.curriculum import order_of  # noqa: E402
+from ich_bench_baselines import checkpoint  # noqa: E402
+from ich_bench_baselines.blocks.transfer import ENCODER  # noqa: E402
+from ich_bench_baselines.blocks.unet import seeded  # noqa: E402
+from ich_bench_baselines.data.guard import Guard  # noqa: E402
+from ich_bench_baselines.data.loader import Pool  # noqa: E402
+from ich_bench_baselines.data.streams import Stream  # noqa: E402
 from ich_bench_baselines.experiment import run  # noqa: E402
-from ich_bench_baselines.guard import Guard  # noqa: E402
 from ich_bench_baselines.job import Job, folder, predictions_folder  # noqa: E402
-from ich_bench_baselines.loader import Pool  # noqa: E402
 from ich_bench_baselines.methods import METHODS, chen_alternating, method, wang_semi_supervised  # noqa: E402
 from ich_bench_baselines.parts import facts, trainings  # noqa: E402
-from ich_bench_baselines.rates import Rates  # noqa: E402
-from ich_bench_baselines.streams import Stream  # noqa: E402
 from ich_bench_baselines.train import Run  # noqa: E402
-from ich_bench_baselines.transfer import ENCODER  # noqa: E402
-from ich_bench_baselines.unet import seeded  # noqa: E402
-from ich_bench_baselines.wang_net import WangUNetSettings  # noqa: E402
-from ich_bench_baselines.wang_pretext import WANG_BINARY  # noqa: E402
+from ich_bench_baselines.wang import settings as wang  # noqa: E402
+from ich_bench_baselines.wang import training as wang_train  # noqa: E402
+from ich_bench_baselines.wang import turns  # noqa: E402
+from ich_bench_baselines.wang.curriculum import order_of  # noqa: E402
+from ich_bench_baselines.wang.networks import WangUNetSettings  # noqa: E402
+from ich_bench_baselines.wang.pretext import WANG_BINARY  # noqa: E402
+from ich_bench_baselines.wang.rates import Rates  # noqa: E402
 
 SIDE = 32
 MINE = ("wang-supervised", "wang-pretrained", "wang-semi-supervised", "chen-alternating")
@@ -185,7 +188,7 @@ def test_a_method_trains_predicts_and_says_what_it_learned_from(
 
 
 def test_the_pretrained_encoder_is_where_the_training_starts(heads: Path, pool: Any, tmp_path: Path) -> None:
-    from ich_bench_baselines import pretrain
+    from ich_bench_baselines.pretext import training as pretrain
 
     job = small_heads.tiny_job(tmp_path, heads, "wang-pretrained", pool="phantom-pool:1")
     start = pretrain.started(job, WANG_BINARY)

@@ -11,11 +11,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ich_bench.errors import IchBenchError  # noqa: E402
-from ich_bench_baselines import wang_net  # noqa: E402
-from ich_bench_baselines.curriculum import order_of, probability  # noqa: E402
-from ich_bench_baselines.unet import parameter_count, seeded  # noqa: E402
-from ich_bench_baselines.wang_loss import jaccard_loss, weighted_mse  # noqa: E402
-from ich_bench_baselines.wang_net import AttentionNet, WangUNet, WangUNetSettings  # noqa: E402
+from ich_bench_baselines.blocks.unet import parameter_count, seeded  # noqa: E402
+from ich_bench_baselines.wang import networks as wang_net  # noqa: E402
+from ich_bench_baselines.wang.curriculum import order_of, probability  # noqa: E402
+from ich_bench_baselines.wang.losses import jaccard_loss, weighted_mse  # noqa: E402
+from ich_bench_baselines.wang.networks import AttentionNet, WangUNet, WangUNetSettings  # noqa: E402
 
 SURE = 1e4  # a logit whose sigmoid is 1, and of −SURE 0
 

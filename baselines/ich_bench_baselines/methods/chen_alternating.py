@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ich_bench_baselines import slice_split, wang_train
-from ich_bench_baselines.curriculum import Strategy
-from ich_bench_baselines.divergence import Rules
 from ich_bench_baselines.job import Job, choice
 from ich_bench_baselines.paper import code, ours, paper
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.rates import Lbfgs, Rates
-from ich_bench_baselines.wang import SemiSupervised, load_wang, wang_settings
+from ich_bench_baselines.wang import slice_split
+from ich_bench_baselines.wang import training as wang_train
+from ich_bench_baselines.wang.curriculum import Strategy
+from ich_bench_baselines.wang.divergence import Rules
+from ich_bench_baselines.wang.rates import Lbfgs, Rates
+from ich_bench_baselines.wang.settings import SemiSupervised, load_wang, wang_settings
 
 ID = "chen-alternating"
 PAPER = "Wang 2020, Sec. 5.3, Table 1: Chen et al.; Chen 2019 (MICCAI)"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines.hssayeni import load_crops, train_crops
-from ich_bench_baselines.hssayeni_settings import Supervised, settings_for
+from ich_bench_baselines.hssayeni.settings import Supervised, settings_for
+from ich_bench_baselines.hssayeni.training import load_crops, train_crops
 from ich_bench_baselines.job import Job, folder, training_cases
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.spahr import need_supervision
+from ich_bench_baselines.spahr.settings import need_supervision
 
 ID = "hssayeni-unet"
 PAPER = "Hssayeni 2020"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ich_bench_baselines.cavity import CavitySettings, cavity_settings, load_cavity, train_cavity
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.spahr import need_supervision
+from ich_bench_baselines.spahr.cavity import CavitySettings, cavity_settings, load_cavity, train_cavity
+from ich_bench_baselines.spahr.settings import need_supervision
 
 ID = "intracranial-cavity"
 PAPER = "Spahr 2023, Sec. 2.3.3"

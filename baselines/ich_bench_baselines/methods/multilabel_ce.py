@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.predict import Predictor, load_unet
-from ich_bench_baselines.pretext_settings import AfterClassification, MultiLabel
-from ich_bench_baselines.pretext_tasks import MULTI_LABEL_CE
-from ich_bench_baselines.pretrain import started
+from ich_bench_baselines.pretext.settings import AfterClassification, MultiLabel
+from ich_bench_baselines.pretext.tasks import MULTI_LABEL_CE
+from ich_bench_baselines.pretext.training import started
 from ich_bench_baselines.segment import train_segmentation
-from ich_bench_baselines.spahr import settings_for
+from ich_bench_baselines.spahr.settings import settings_for
 
 ID = "multilabel-ce"
 PAPER = "Spahr 2023, Sec. 2.6.2.2"

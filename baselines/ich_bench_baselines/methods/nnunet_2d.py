@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ich_bench_baselines.job import Job
-from ich_bench_baselines.nnunet import load_nnunet, train_nnunet
-from ich_bench_baselines.nnunet_data import CONTAMINATION
-from ich_bench_baselines.nnunet_settings import NnUNet2D, nnunet_settings, nnunet_stages
+from ich_bench_baselines.nnunet.data import CONTAMINATION
+from ich_bench_baselines.nnunet.settings import NnUNet2D, nnunet_settings, nnunet_stages
+from ich_bench_baselines.nnunet.training import load_nnunet, train_nnunet
 from ich_bench_baselines.predict import Predictor
 
 ID = "nnunet-2d"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import qayyum
 from ich_bench_baselines.job import Job, folder, training_cases
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.qayyum_settings import Coarse, coarse_settings
-from ich_bench_baselines.spahr import need_supervision
+from ich_bench_baselines.qayyum import coarse as qayyum
+from ich_bench_baselines.qayyum.settings import Coarse, coarse_settings
+from ich_bench_baselines.spahr.settings import need_supervision
 
 ID = "qayyum-coarse"
 PAPER = "Qayyum 2023, Sec. 2.2 and 2.4"

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import coarse_fine, qayyum
 from ich_bench_baselines.job import Job, choice
-from ich_bench_baselines.nnunet import load_nnunet, train_nnunet
-from ich_bench_baselines.nnunet_settings import NnUNet, nnunet_settings, nnunet_stages
+from ich_bench_baselines.nnunet.settings import NnUNet, nnunet_settings, nnunet_stages
+from ich_bench_baselines.nnunet.training import load_nnunet, train_nnunet
 from ich_bench_baselines.paper import ours, paper
 from ich_bench_baselines.parts import PARTS
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.qayyum_settings import Coarse, coarse_settings
+from ich_bench_baselines.qayyum import coarse as qayyum
+from ich_bench_baselines.qayyum import coarse_fine
+from ich_bench_baselines.qayyum.settings import Coarse, coarse_settings
 
 ID = "qayyum-coarse-fine"
 PAPER = "Qayyum 2023, Sec. 2.2 to 2.4"

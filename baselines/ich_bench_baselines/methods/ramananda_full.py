@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ich_bench_baselines.job import Job
-from ich_bench_baselines.light import Light, light_settings
 from ich_bench_baselines.predict import Predictor, load_unet
+from ich_bench_baselines.ramananda.light import Light, light_settings
 from ich_bench_baselines.segment import train_segmentation
-from ich_bench_baselines.spahr import need_supervision
+from ich_bench_baselines.spahr.settings import need_supervision
 
 ID = "ramananda-full"
 PAPER = "Ramananda 2025, abstract"

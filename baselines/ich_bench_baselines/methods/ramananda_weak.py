@@ -9,7 +9,7 @@ from typing import Any
 
 from ich_bench_baselines.job import Job, choice, training_cases
 from ich_bench_baselines.predict import Predictor, load_unet
-from ich_bench_baselines.ramananda import WeakSettings, train_weak, weak_settings
+from ich_bench_baselines.ramananda.settings import WeakSettings, train_weak, weak_settings
 
 ID = "ramananda-weak"
 PAPER = "Ramananda 2025, abstract"

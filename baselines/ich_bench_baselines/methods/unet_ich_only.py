@@ -8,7 +8,7 @@ from pathlib import Path
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.predict import Predictor, load_unet
 from ich_bench_baselines.segment import train_segmentation
-from ich_bench_baselines.spahr import IchOnlySlices, Slices, Supervised, need_supervision, settings_for
+from ich_bench_baselines.spahr.settings import IchOnlySlices, Slices, Supervised, need_supervision, settings_for
 
 ID = "unet-ich-only"
 PAPER = "Spahr 2023, Sec. 2.5"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import icm
-from ich_bench_baselines.cavity import CavitySettings, cavity_settings
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.methods import unet_ich_only as plain
 from ich_bench_baselines.predict import Predictor
+from ich_bench_baselines.spahr import icm
+from ich_bench_baselines.spahr.cavity import CavitySettings, cavity_settings
 
 ID = "unet-ich-only-icm"
 PAPER = "Spahr 2023, Sec. 2.3.3 and 2.5"

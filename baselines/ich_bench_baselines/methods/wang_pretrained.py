@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import slice_split, wang_train
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.pretrain import started
-from ich_bench_baselines.wang import Wang, load_wang, wang_settings
-from ich_bench_baselines.wang_pretext import WANG_BINARY, WangClassification
+from ich_bench_baselines.pretext.training import started
+from ich_bench_baselines.wang import slice_split
+from ich_bench_baselines.wang import training as wang_train
+from ich_bench_baselines.wang.pretext import WANG_BINARY, WangClassification
+from ich_bench_baselines.wang.settings import Wang, load_wang, wang_settings
 
 ID = "wang-pretrained"
 PAPER = "Wang 2020, Sec. 5.2, Table 1: Pretrained"

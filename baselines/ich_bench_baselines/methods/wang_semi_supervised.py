@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import slice_split, wang_train
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.paper import paper
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.wang import SemiSupervised, load_wang, wang_settings
+from ich_bench_baselines.wang import slice_split
+from ich_bench_baselines.wang import training as wang_train
+from ich_bench_baselines.wang.settings import SemiSupervised, load_wang, wang_settings
 
 ID = "wang-semi-supervised"
 PAPER = "Wang 2020, Sec. 5.2 and 5.3, Table 1: Semi-Supervised"

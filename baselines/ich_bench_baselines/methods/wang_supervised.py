@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ich_bench_baselines import slice_split, spahr, wang_train
 from ich_bench_baselines.job import Job
 from ich_bench_baselines.predict import Predictor
-from ich_bench_baselines.wang import Wang, load_wang, wang_settings
+from ich_bench_baselines.spahr import settings as spahr
+from ich_bench_baselines.wang import slice_split
+from ich_bench_baselines.wang import training as wang_train
+from ich_bench_baselines.wang.settings import Wang, load_wang, wang_settings
 
 ID = "wang-supervised"
 PAPER = "Wang 2020, Sec. 5.2 and 5.3, Table 1: Supervised"

@@ -137,7 +137,7 @@ def bench(
     fp32, as the authors' code does. Nothing is read and nothing is kept.
     """
     need("ich_bench_baselines", "torch")
-    from ich_bench_baselines import bench as measure
+    from ich_bench_baselines.bench import measured as measure
 
     size = measure.size_of(device, precision=precision, compiled=compiled, batch=batch, side=side, width=width,
                            seconds=seconds, workers=workers)  # fmt: skip

@@ -61,8 +61,8 @@ def figure5(
     A pretext that is not there yet is trained. Files go to OUT/figure5.
     """
     need("ich_bench_baselines", "torch", "sklearn", "matplotlib")
-    from ich_bench_baselines.figure5 import figure5 as draw
-    from ich_bench_baselines.figure5 import table
+    from ich_bench_baselines.studies.figure5 import figure5 as draw
+    from ich_bench_baselines.studies.figure5 import table
 
     job = job_of("multilabel-ce", "hssayeni", out, seed=seed, schedule=schedule, variant=variant, pool=pool,
                device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
@@ -84,8 +84,8 @@ def sweep(method_id: MethodId, dataset: DatasetName, pool: PoolName = None,
     Ends with the smallest share that is as good as all of it. What is there is not done again; files go to OUT/sweep.
     """
     need("ich_bench_baselines", "torch", "matplotlib")
-    from ich_bench_baselines.sweep import sweep as run_sweep
-    from ich_bench_baselines.sweep import table
+    from ich_bench_baselines.studies.sweep import sweep as run_sweep
+    from ich_bench_baselines.studies.sweep import table
 
     seeds, wanted = seed_numbers(seed), whole_numbers(shares, "--shares")
     job = job_of(method_id, dataset, out, fold=None, seed=seeds[0], data=data, scheme=scheme, schedule=schedule,
@@ -106,7 +106,7 @@ def leakage(dataset: DatasetName, fold: Folds = None, seed: Annotated[int, typer
     Files go to OUT/leakage. Nothing of it can become a submission.
     """
     need("ich_bench_baselines", "torch")
-    from ich_bench_baselines.leakage import study
+    from ich_bench_baselines.studies.leakage import study
 
     job = job_of("unet-ich-only", dataset, out, fold=None, seed=seed, data=data, scheme=scheme, schedule=schedule,
                  device=device, precision=precision, compiled=compiled, batch=batch, epochs=epochs, width=width,
@@ -140,7 +140,7 @@ def ensemble(
     from ich_bench.runs.evaluation import evaluate
     from ich_bench.tables.render import render
     from ich_bench.tables.summary import summarise
-    from ich_bench_baselines.ensemble import ensemble as combine
+    from ich_bench_baselines.studies.ensemble import ensemble as combine
 
     with console.progress("masks") as tick:
         made = combine(members, dataset, out, rule=rule,  # type: ignore[arg-type]  # it refuses others in words

@@ -53,6 +53,10 @@ def evaluate(
     allow_missing: Missing = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace finished scores of other input.")] = False,
     jobs: Jobs = 0,
+    backend: Annotated[str, typer.Option("--backend", help="Where workers run: loky, threads or dask.")] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="With dask: tcp://HOST:PORT or tls://HOST:PORT; else here.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score prediction folders: every problem at once, or a score file and a table.
@@ -60,8 +64,10 @@ def evaluate(
     A folder holds <case_id>.nii.gz masks, or predictions/<dataset>/ with them. Interrupted runs continue. Exit status:
     0 scored, 1 cannot be scored (every reason printed), 2 wrong usage.
     """
+    from ich_bench.runs.backends import find_backend, warnings_about
     from ich_bench.runs.evaluation import evaluate as score_folder
 
+    console.talk_list("warning:", warnings_about(find_backend(backend, scheduler)))
     homes = _homes(folders, out)
     runs, failures = [], []
     for folder, home in homes.items():
@@ -83,6 +89,8 @@ def evaluate(
                     allow_missing=allow_missing,
                     overwrite=overwrite,
                     jobs=jobs,
+                    backend=backend,
+                    scheduler=scheduler,
                     progress=tick,
                 )
         except UsageError:

@@ -1,0 +1,1 @@
+"""How fast is a training here, beside the plain way and what the device could do?"""

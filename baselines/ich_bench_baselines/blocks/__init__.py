@@ -1,0 +1,1 @@
+"""Networks, losses and augmentations that several methods are made of."""

@@ -1,0 +1,1 @@
+"""How do CTs and pools become cached slices, and which of them reach a network?"""

@@ -1,0 +1,1 @@
+"""Hssayeni 2020: crops, votes and morphology."""

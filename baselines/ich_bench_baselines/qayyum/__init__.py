@@ -1,0 +1,1 @@
+"""Qayyum 2023: stacks of slices, coarse and then fine."""

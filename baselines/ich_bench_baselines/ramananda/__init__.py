@@ -1,0 +1,1 @@
+"""Ramananda 2025: masks from slice labels."""

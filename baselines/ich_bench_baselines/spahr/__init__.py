@@ -1,0 +1,1 @@
+"""Spahr 2023: with which values, and the intracranial cavity."""

@@ -1,0 +1,1 @@
+"""What is asked of several methods or trainings together."""
