@@ -120,13 +120,15 @@ def test_a_full_volume_has_the_surface_of_its_box() -> None:
     assert (nsd(pair, 0.42), hausdorff(pair, 100), assd(pair)) == (1.0, 0.0, 0.0)
 
 
-def test_an_empty_mask_never_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_mask_never_reaches_what_measures_surfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("called with an empty mask")
 
-    monkeypatch.setattr("ich_bench.metrics.surface.compute_surface_distances", refuse)
+    monkeypatch.setattr("surface_distance.compute_surface_distances", refuse)
+    monkeypatch.setattr("ich_bench.metrics.pair.Lookup", refuse)
     one, none = voxels((2, 3, 3)), voxels()
     for pair in ((one, none), (none, one), (none, none)):
         score(*pair, MM)
+        score(*pair, MM, engine="reference")
         with pytest.raises(ValueError, match="empty mask"):
             surfaces(*pair, MM)

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ich_bench.metrics.masks import Mask, dilated
 
 SMALLEST_ML = 0.01
 _SLACK_ML = 1e-9
-_NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
-_Sizes = npt.NDArray[np.int64]
+Sizes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +38,16 @@ def lesion_scores(reference: Mask, prediction: Mask, voxel_volume_mm3: float) ->
     by one voxel in its 26-neighbourhood. Where nothing of that size is predicted in a volume with hemorrhage,
     precision is 0.
     """
+    return judged(*_components(reference, prediction), *_components(prediction, dilated(reference)), voxel_volume_mm3)
+
+
+def judged(
+    reference_sizes: Sizes, covered: Sizes, predicted_sizes: Sizes, supported: Sizes, voxel_volume_mm3: float
+) -> LesionScores:
+    """Return the scores from each lesion's voxels, and how many of them lie in the other (dilated) mask."""
     smallest = max(1, math.ceil((SMALLEST_ML - _SLACK_ML) * 1000 / voxel_volume_mm3))
-    reference_sizes, covered = _components(reference, prediction)
     if reference_sizes.size:
         smallest = min(smallest, int(reference_sizes.max()))
-    predicted_sizes, supported = _components(prediction, dilated(reference))
     real = reference_sizes >= smallest
     claimed = predicted_sizes >= smallest
     found = int(np.count_nonzero(real & (10 * covered >= reference_sizes)))
@@ -62,9 +65,11 @@ def detected(tp: int, reference_voxels: int) -> float:
     return float(10 * tp >= reference_voxels) if reference_voxels else math.nan
 
 
-def _components(mask: Mask, other: Mask) -> tuple[_Sizes, _Sizes]:
+def _components(mask: Mask, other: Mask) -> tuple[Sizes, Sizes]:
     """Return each component's voxels, and how many of them lie in the other mask."""
-    labels, number = ndimage.label(mask, structure=_NEIGHBOURS)
+    from scipy import ndimage
+
+    labels, number = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(labels[mask], minlength=number + 1)[1:]
     shared = np.bincount(labels[mask & other], minlength=number + 1)[1:]
     return sizes.astype(np.int64), shared.astype(np.int64)

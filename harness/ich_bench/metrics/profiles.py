@@ -41,6 +41,11 @@ class Profile:
     pooled: bool = False
     empty_distance_mm: float | None = None
 
+    @property
+    def as_it_lies(self) -> bool:
+        """Return whether whole masks are counted, on the grid they lie on."""
+        return self.side is None and not self.positive_slices
+
 
 class Pooled(NamedTuple):
     """Dice and Jaccard of counts added up over a run, both in [0, 1]."""

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ich_bench.errors import UsageError, VolumeError
+from ich_bench.errors import UsageError, VolumeError, did_you_mean
 from ich_bench.metrics import lesions, overlap, surface, volumes
-from ich_bench.metrics.masks import Mask, as_mask, as_pair, as_spacing, dilated, on_square, union_box
+from ich_bench.metrics.masks import Mask, as_mask, as_pair, as_spacing, dilated, on_square
+from ich_bench.metrics.pair import Pair, packed_pair, plain_pair
 from ich_bench.metrics.profiles import OVERLAP, Profile, find_profile
+from ich_bench.metrics.side import Side
 
 Row = dict[str, float | int | None]
 Spacing = tuple[float, float, float]
 
+ENGINES = ("fast", "reference")
 _PERCENTILES = {"hd95": 95.0, "hd100": 100.0}
 _DISTANCES = ("hd95", "hd100", "assd")
 _SURFACE = frozenset({"nsd_2mm", "nsd_1mm", "nsd_0p42mm", *_DISTANCES})
@@ -31,6 +34,7 @@ def score(
     voxel_volume_mm3: float | None = None,
     profile: str = "native",
     legacy_dilation: bool = False,
+    engine: str = "fast",
 ) -> Row:
     """Return tp, fp, fn, tn and the metrics of the profile for one volume, in the order of the score file.
 
@@ -41,13 +45,15 @@ def score(
         voxel_volume_mm3: |det(affine)| where the grid is sheared; else the product of the spacings.
         profile: a name of PROFILES.
         legacy_dilation: for `spahr2023` only: dilate the reference in-plane before it is sampled.
+        engine: `fast`, or `reference`: the plain path through the surface-distance package. The values are the same
+            (counts to the voxel, distances to 1e-9).
 
     Counts are ints over the whole volume (on the profile's own grid and slices); metrics are floats, NaN where
     undefined, which depends on the reference only; `false_lesions` is an int.
 
     Raises:
         VolumeError: an array that is no mask, shapes that differ, a spacing that is none.
-        UsageError: an unknown profile, or `legacy_dilation` under another profile than `spahr2023`.
+        UsageError: an unknown profile or engine, or `legacy_dilation` under another profile than `spahr2023`.
     """
     chosen = find_profile(profile)
     if legacy_dilation and chosen.name != "spahr2023":
@@ -56,27 +62,32 @@ def score(
     spacing = as_spacing(spacing_mm)
     voxel_mm3 = _voxel_volume(voxel_volume_mm3, spacing)
     true, predicted = _counted(true, predicted, chosen, legacy_dilation=legacy_dilation)
+    if find_engine(engine) == "reference":
+        pair = plain_pair(true, predicted)
+    else:
+        pair = packed_pair(Side.of(true), Side.of(predicted))
+    means = overlap.slice_means(true, predicted) if chosen.positive_slices else None
+    return _row(pair, spacing, voxel_mm3, chosen, means)
 
-    diagonal_mm = math.sqrt(sum((n * step) ** 2 for n, step in zip(true.shape, spacing, strict=True)))
-    empty_mm = diagonal_mm if chosen.empty_distance_mm is None else chosen.empty_distance_mm
 
-    size = true.size
-    box = union_box(true, predicted) or (slice(0, 1), slice(0, 1), slice(0, 1))
-    true, predicted = true[box], predicted[box]
-    counts = overlap.count(true, predicted)
-    reference_voxels, predicted_voxels = counts.tp + counts.fn, counts.tp + counts.fp
+def score_sides(
+    reference: Side, prediction: Side, spacing_mm: Spacing, *, voxel_volume_mm3: float, profile: str = "native"
+) -> Row:
+    """Return what `score` returns, of masks on the same grid that are packed already.
 
-    values: Row = {name: getattr(overlap, name)(counts, chosen.epsilon) for name in OVERLAP}
-    if chosen.positive_slices:
-        values |= _slices(true, predicted, chosen)
-    if not _SURFACE.isdisjoint(chosen.columns):
-        values |= _surface(true, predicted, spacing, chosen, empty_mm=empty_mm)
-    values |= _volumes(reference_voxels, predicted_voxels, voxel_mm3)
-    if not _LESIONS.isdisjoint(chosen.columns):
-        values |= vars(lesions.lesion_scores(true, predicted, voxel_mm3))
-    values["detected"] = lesions.detected(counts.tp, reference_voxels)
-    row: Row = {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": size - counts.tp - counts.fp - counts.fn}
-    return row | {name: values[name] for name in chosen.columns}
+    ValueError for a profile that counts on a grid or on slices of its own (`Profile.as_it_lies`).
+    """
+    chosen = find_profile(profile)
+    if not chosen.as_it_lies:
+        raise ValueError(f"{profile} counts on another grid than the masks lie on")
+    return _row(packed_pair(reference, prediction), as_spacing(spacing_mm), voxel_volume_mm3, chosen, None)
+
+
+def find_engine(name: str) -> str:
+    """Return the name of a known engine; UsageError with the known names for another."""
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine {name!r}. {did_you_mean(str(name), ENGINES)}")
+    return name
 
 
 def score_missing(
@@ -114,24 +125,34 @@ def _counted(true: Mask, predicted: Mask, profile: Profile, *, legacy_dilation: 
     return true, predicted
 
 
-def _slices(true: Mask, predicted: Mask, profile: Profile) -> Row:
-    means = overlap.slice_means(true, predicted)
-    row: Row = {
-        "dice_slice_mean": means.dice,
-        "iou_slice_mean": means.iou,
-        "positive_slices": float(means.slices),
-    }
-    return row | ({"dice": means.dice} if profile.dice_per_slice else {})
+def _row(pair: Pair, spacing: Spacing, voxel_mm3: float, profile: Profile, means: overlap.SliceMeans | None) -> Row:
+    counts = pair.counts
+    reference_voxels, predicted_voxels = counts.tp + counts.fn, counts.tp + counts.fp
+    values: Row = {name: getattr(overlap, name)(counts, profile.epsilon) for name in OVERLAP}
+    if means is not None:
+        values |= {"dice_slice_mean": means.dice, "iou_slice_mean": means.iou, "positive_slices": float(means.slices)}
+        values |= {"dice": means.dice} if profile.dice_per_slice else {}
+    if not _SURFACE.isdisjoint(profile.columns):
+        values |= _surface(pair, spacing, profile)
+    values |= _volumes(reference_voxels, predicted_voxels, voxel_mm3)
+    if not _LESIONS.isdisjoint(profile.columns):
+        values |= vars(pair.lesions(voxel_mm3))
+    values["detected"] = lesions.detected(counts.tp, reference_voxels)
+    row: Row = vars(counts).copy()
+    return row | {name: values[name] for name in profile.columns}
 
 
-def _surface(true: Mask, predicted: Mask, spacing: Spacing, profile: Profile, *, empty_mm: float) -> Row:
+def _surface(pair: Pair, spacing: Spacing, profile: Profile) -> Row:
     """Return NSD and distances; what an empty mask gives is decided here, before any surface is asked for."""
-    if not true.any():
-        agreed = 0.0 if predicted.any() else 1.0
+    true, predicted = pair.counts.tp + pair.counts.fn, pair.counts.tp + pair.counts.fp
+    if not true:
+        agreed = 0.0 if predicted else 1.0
         return {**dict.fromkeys(profile.tolerances_mm, agreed), **dict.fromkeys(_DISTANCES, math.nan)}
-    if not predicted.any():
+    if not predicted:
+        diagonal_mm = math.sqrt(sum((n * step) ** 2 for n, step in zip(pair.shape, spacing, strict=True)))
+        empty_mm = diagonal_mm if profile.empty_distance_mm is None else profile.empty_distance_mm
         return {**dict.fromkeys(profile.tolerances_mm, 0.0), **dict.fromkeys(_DISTANCES, empty_mm)}
-    record = surface.surfaces(true, predicted, spacing)
+    record = pair.surfaces(spacing)
     row: Row = {name: surface.nsd(record, tolerance) for name, tolerance in profile.tolerances_mm.items()}
     row |= {name: surface.hausdorff(record, percentile) for name, percentile in _PERCENTILES.items()}
     return row | {"assd": surface.assd(record)}

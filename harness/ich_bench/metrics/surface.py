@@ -1,7 +1,8 @@
 """How far do two surfaces lie apart, in millimetres.
 
-The record of distances and areas is DeepMind's (surface-distance: marching-cubes surface elements, weighted by area);
-the reductions are ours, since the released library decides ties by rounding and fails on empty masks under NumPy 2.
+The record of distances and areas is DeepMind's (surface-distance: marching-cubes surface elements, weighted by area),
+made by its package here, and to the same values in `pair`; the reductions are ours, since the released library decides
+ties by rounding and fails on empty masks under NumPy 2.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from surface_distance import compute_surface_distances
 
 from ich_bench.metrics.masks import Mask
 
@@ -41,6 +41,8 @@ def surfaces(reference: Mask, prediction: Mask, spacing_mm: tuple[float, float, 
     """
     if not (reference.any() and prediction.any()):
         raise ValueError("an empty mask has no surface")
+    from surface_distance import compute_surface_distances  # imports what of SciPy the fast path does not need
+
     record = compute_surface_distances(reference, prediction, spacing_mm)
     return Surfaces(
         reference_mm=record["distances_gt_to_pred"],
