@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import hashlib
 import io
 import math
@@ -14,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from ich_bench.errors import IchBenchError, VolumeError
+from ich_bench.errors import VolumeError
 from ich_bench.formats.nifti import parse_header
 from ich_bench.formats.stream import Header, blocks, plausible_file_bytes
 from ich_bench.formats.values import MaskValues
+from ich_bench.formats.writing import write_nifti
 from ich_bench.geometry import Geometry, shape_text
+from ich_bench.metrics.packed import Packed
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 Voxels = npt.NDArray[np.bool_]
@@ -68,7 +67,17 @@ class MaskFile:
         expected_shape: Sequence[int] | None = None,
         option: str | None = "--labels",
     ) -> Voxels:
-        """Return the binary mask (x, y, z).
+        """Return the binary mask (x, y, z), as `packed` finds it."""
+        return self.packed(labels, expected_shape=expected_shape, option=option).mask()
+
+    def packed(
+        self,
+        labels: frozenset[float] | None = None,
+        *,
+        expected_shape: Sequence[int] | None = None,
+        option: str | None = "--labels",
+    ) -> Packed:
+        """Return the binary mask, eight voxels a byte; stretches without a voxel cost no more than their inflation.
 
         Without `labels` the values must be 0 and 1, or 0 and 255 (docs/protocol.md, What is checked). With `labels`,
         voxels of those values count and every other whole number is background; `option` is how a user names them
@@ -82,19 +91,21 @@ class MaskFile:
         if expected_shape is not None and tuple(expected_shape) != shape:
             raise VolumeError(f"has {shape_text(shape)} voxels; {shape_text(expected_shape)} was expected.")
         found = MaskValues(labels=labels, slope=self.header.slope, option=option)
-        mask: Voxels | None = None
+        bits: npt.NDArray[np.uint8] | None = None
         at = 0
         for block in blocks(self.data, self.header):
             inside = found.inside(block)
-            if mask is None:  # blocks has by now compared the claim with the file's real size
-                mask = np.zeros(math.prod(shape), dtype=np.bool_)
+            if bits is None:  # blocks has by now compared the claim with the file's real size
+                bits = np.zeros(-(-math.prod(shape) // 8), dtype=np.uint8)
             if inside is not None:
-                mask[at : at + len(block)] = inside
+                lead = np.zeros(at % 8, dtype=np.bool_)  # a block may begin within a byte
+                piece = np.packbits(np.concatenate([lead, inside]))
+                bits[at // 8 : at // 8 + len(piece)] |= piece
             at += len(block)
         found.refuse_unless_mask()
-        if mask is None:
+        if bits is None:
             raise VolumeError("it holds no voxels.")
-        return mask.reshape(shape, order="F")
+        return Packed(shape=shape, bits=bits)
 
 
 def is_mask_name(name: str) -> bool:
@@ -177,19 +188,17 @@ def write_mask(path: Path, voxels: npt.NDArray[Any], geometry: Geometry) -> None
     values = np.unique(voxels) if voxels.dtype != np.bool_ else ()
     if not set(values) <= {0, 1}:
         raise VolumeError("only a mask of 0 and 1 can be written as one.")
-    _write(path, voxels.astype(np.uint8), geometry)
+    write_nifti(path, voxels.astype(np.uint8), geometry)
 
 
 def write_ct(path: Path, hu: npt.NDArray[Any], geometry: Geometry) -> None:
     """Write a CT on this grid, `.nii.gz` or `.nii`: int16 where that loses nothing, else float32."""
-    _write(path, as_hu(hu, slope=1, intercept=0), geometry)
+    write_nifti(path, as_hu(hu, slope=1, intercept=0), geometry)
 
 
 def mask_sha256(voxels: Voxels) -> str:
     """Return the hash of what is scored: shape as three little-endian int64, then the packed bits in Fortran order."""
-    digest = hashlib.sha256(np.array(voxels.shape, dtype="<i8").tobytes())
-    digest.update(np.packbits(voxels.astype(np.bool_, copy=False).ravel(order="F")).tobytes())
-    return digest.hexdigest()
+    return Packed.of(voxels.astype(np.bool_, copy=False)).sha256()
 
 
 def _load(path: Path, *, trusted: bool, whole: bool = True) -> tuple[bytes, Header]:
@@ -263,37 +272,3 @@ def _misnamed(begin: bytes, *, gzipped: bool) -> VolumeError:
     if gzipped:
         return VolumeError("it is not gzip-compressed, although its name ends in .gz.", "Compress it, or name it .nii.")
     return VolumeError("it is gzip-compressed, although its name does not end in .gz.", "Name it .nii.gz.")
-
-
-def _write(path: Path, values: npt.NDArray[Any], geometry: Geometry) -> None:
-    if not path.name.lower().endswith((".nii.gz", ".nii")):
-        raise VolumeError(f"{path.name} cannot be written.", "Volumes are written as .nii.gz or .nii.")
-    if values.shape != geometry.shape:
-        raise ValueError(f"an array of {shape_text(values.shape)} does not fit a grid of {shape_text(geometry.shape)}")
-    content = _nifti_bytes(values, geometry)
-    if path.name.lower().endswith(".gz"):
-        packed = io.BytesIO()
-        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=4, mtime=0) as stream:
-            stream.write(content)
-        content = packed.getvalue()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as fault:
-        raise IchBenchError(f"cannot write {path}: {fault.strerror or fault}.") from fault
-    finally:
-        with contextlib.suppress(OSError):  # the reason it could not be written is the one to tell
-            part.unlink(missing_ok=True)
-
-
-def _nifti_bytes(values: npt.NDArray[Any], geometry: Geometry) -> bytes:
-    """Return the file: sform always; qform beside it only where it says the same (it cannot hold shear)."""
-    image: Any = nib.Nifti1Image(values, geometry.matrix)  # type: ignore[no-untyped-call]  # nibabel's
-    image.set_sform(geometry.matrix, 1)
-    image.set_qform(geometry.matrix, 1)
-    if np.abs(image.header.get_qform() - geometry.matrix).max() > 1e-4:
-        image.header["qform_code"] = 0
-    content: bytes = image.to_bytes()
-    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,12 @@ from ich_bench.geometry import Geometry, shape_text
 
 MAX_VOXELS = 2**31  # 1024 x 1024 x 2048, beyond any head CT
 _MAX_RATIO = 1032  # deflate cannot make more than this of one byte
-_PIECE_IN, _PIECE_OUT = 16 * 1024, 512 * 1024
+_PIECE_IN, _PIECE_OUT = 16 * 1024, 256 * 1024  # what comes out is looked at while it is still in the cache
+
+try:  # inflates the same bytes three to six times as fast, and checks the same CRC
+    _inflater = importlib.import_module("zlib_ng.zlib_ng")
+except ImportError:  # a platform without its wheel
+    _inflater = zlib
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +47,7 @@ class Header:
 
 
 def blocks(data: bytes, header: Header) -> Iterator[npt.NDArray[np.generic]]:
-    """Return the file's voxels in stored order (x fastest), unscaled, in runs of at most about half a megabyte.
+    """Return the file's voxels in stored order (x fastest), unscaled, in runs of at most a quarter of a megabyte.
 
     Nothing is inflated beyond what the header declares; the end of the stream is checked (length, and the CRC of every
     gzip member) before the last run is followed by the end of the iteration.
@@ -104,7 +110,7 @@ def members(data: bytes, start: int, wbits: int) -> Iterator[bytes]:
     """Yield the inflated pieces of every compressed member in turn; zlib checks the CRC and length of each."""
     view, at = memoryview(data), start
     while at < len(data):
-        engine = zlib.decompressobj(wbits=wbits)
+        engine = _inflater.decompressobj(wbits=wbits)
         while not engine.eof:
             if at >= len(data):
                 raise VolumeError("it is truncated: its compressed stream ends early.", "Copy or write the file again.")
@@ -113,7 +119,7 @@ def members(data: bytes, start: int, wbits: int) -> Iterator[bytes]:
             while len(feed) and not engine.eof:
                 try:
                     piece = engine.decompress(feed, _PIECE_OUT)
-                except zlib.error as fault:
+                except _inflater.error as fault:
                     raise _damaged(fault) from None
                 feed = memoryview(engine.unconsumed_tail)
                 if piece:
@@ -127,7 +133,7 @@ def members(data: bytes, start: int, wbits: int) -> Iterator[bytes]:
             )
 
 
-def _damaged(fault: zlib.error) -> VolumeError:
+def _damaged(fault: Exception) -> VolumeError:
     what = "its checksum (CRC) is wrong" if "data check" in str(fault) else "its compressed stream is broken"
     if "length check" in str(fault):
         what = "the length at its end is wrong"

@@ -35,9 +35,14 @@ class MaskValues:
 
     def inside(self, block: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
         """Return which voxels of a block are in the mask; None where all are 0."""
-        nonzero = block != 0
+        if not block.view(np.uint8).max():  # a voxel whose bytes are all 0 is 0 in every type
+            return None
+        nonzero: npt.NDArray[np.bool_] = block != 0
         if not nonzero.any():
             return None
+        if self._labels is None and block.dtype.kind in "ui" and np.array_equal(block == block.max(), nonzero):
+            self._taken(np.array([block.max()], dtype=np.float64) * self._slope, times=int(np.count_nonzero(nonzero)))
+            return nonzero  # one value beside 0, looked at once
         values = block[nonzero].astype(np.float64) * self._slope
         inside = np.zeros(len(block), dtype=np.bool_)
         inside[nonzero] = self._taken(values)
@@ -55,21 +60,21 @@ class MaskValues:
         if self._labels is None and (self._uncounted or not (met <= {1.0} or met <= {255.0})):
             raise self._unknown()
 
-    def _taken(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    def _taken(self, values: npt.NDArray[np.float64], times: int = 1) -> npt.NDArray[np.bool_]:
         finite = np.isfinite(values)
         if not finite.all():
-            self._not_numbers += int((~finite).sum())
+            self._not_numbers += times * int((~finite).sum())
             values = np.where(finite, values, 0.0)
         self._least, self._most = min(self._least, float(values.min())), max(self._most, float(values.max()))
         whole = np.rint(values)
         near = np.abs(values - whole) <= _RELATIVE * np.abs(whole)
         listed = self._listed(values)
-        self._fractions += int((~near & ~listed & finite).sum())
+        self._fractions += times * int((~near & ~listed & finite).sum())
         if self._labels is not None:
             return listed
         if not self._uncounted:
             kinds, counts = np.unique(whole[near & finite], return_counts=True)
-            self._counts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
+            self._counts.update(dict(zip(kinds.tolist(), (counts * times).tolist(), strict=True)))
             self._uncounted = len(self._counts) > _MOST_COUNTED
         return np.ones(len(values), dtype=np.bool_)
 

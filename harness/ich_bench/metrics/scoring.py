@@ -103,12 +103,17 @@ def score_missing(
     """
     true = as_mask(reference, "reference")
     row = score(true, np.zeros_like(true), spacing_mm, voxel_volume_mm3=voxel_volume_mm3, profile=profile)
+    return worst(row, has_ich=bool(true.any()))
+
+
+def worst(row: Row, *, has_ich: bool) -> Row:
+    """Return what a missing case gets (see `score_missing`), from the row of an empty prediction."""
     for name, value in row.items():
         if name in _UNKNOWN_WHEN_MISSING:
             row[name] = None
         elif (name in OVERLAP or name.startswith("nsd_")) and not math.isnan(value or 0.0):
             row[name] = 0.0  # neither ε nor health lends a missing case anything
-        elif name == "abs_volume_error_ml" and not true.any():
+        elif name == "abs_volume_error_ml" and not has_ich:
             row[name] = math.nan
     return row
 
