@@ -36,9 +36,9 @@ def overview_text(states: Mapping[Job, State]) -> str:
     rows += [(row, "–", "–", "–", _dice(out / row, dataset)) for row in CALIBRATION if (out / row).is_dir()]
     count = counted(states)
     words = ", ".join(f"{count[name]} {name}" for name in STATES if count[name])
-    heading = f"{dataset}: {words}   (fold by fold: {' '.join(f'{MARKS[name]} {name}' for name in STATES)})"
+    heading = f"{dataset}: {words}\nfold by fold: {'   '.join(f'{MARKS[name]} {name}' for name in STATES)}"
     blocks = [Block(header=HEADER, rows=tuple(rows)), Block(rows=tuple(_reasons(states)))]
-    return as_text(heading, blocks) + _next(states, out, dataset)
+    return f"{as_text(heading, blocks)}\n{_next(states, out, dataset)}"
 
 
 def overview_json(states: Mapping[Job, State]) -> list[dict[str, Any]]:
