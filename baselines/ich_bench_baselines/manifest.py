@@ -18,13 +18,17 @@ from ich_bench_baselines.parts import facts, seconds, trainings
 from ich_bench_baselines.predict import JOURNAL, read_journal
 
 TEAM = "ich-bench"
+_OF_ONE_DATASET = (
+    *("annotated_patients", "annotated_slices", "annotated_ml"),
+    *("training_hours", "inference_seconds_per_volume"),
+)
 
 
 def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
     """Return the keys of submission.toml for the trainings of one method, each job with its checkpoint.
 
     Hours are those of all folds of one seed, a pretext or cavity that several share counted once; patients and slices
-    are means over folds.
+    are means over folds. Where several datasets were trained on into one OUT, no figure of any of them alone is told.
     """
     jobs = list(trained)
     job, about = jobs[0], known(jobs[0].method)
@@ -50,6 +54,9 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
     }
     own = dict(getattr(method(job.method), "said", lambda job: {})(job))
     found |= own | ({"about": f"{found['about']} {own['about']}"} if "about" in own else {})
+    if len(found["training_data"]) > 1:  # each dataset was trained on by itself, and one figure is not that of all
+        found |= dict.fromkeys(_OF_ONE_DATASET)
+        found["about"] += f" Trained on the folds of {', '.join(found['training_data'])}, each by itself."
     found["regime"] = _regime(job, found["external_data"])
     if job.schedule != "smoke":
         found["baseline"] = job.method

@@ -201,6 +201,13 @@ def test_hours_count_each_training_once_and_each_seed_alone(tmp_path: Path) -> N
     assert (said["annotated_patients"], said["annotated_slices"], said["seeds"]) == (8.5, 30, [0, 1])
     assert said["annotated_ml"] == 100.5  # folds of 100 and 101 mL
     assert said["hardware"] == "a GPU"
+    second = predictions_folder(Job(method="unet-mixed", dataset="phantom", out=tmp_path))
+    second.mkdir(parents=True)
+    both = manifest.manifest(trained)
+    assert both["training_data"] == ["phantom", "phantom-mini"]
+    assert not {"annotated_patients", "annotated_slices", "annotated_ml", "training_hours"} & set(both)
+    assert "phantom, phantom-mini, each by itself" in both["about"]
+    assert check(both)[1] == []
     assert said["baseline"] == "unet-mixed"
     assert check(said)[1] == []
 
