@@ -14,13 +14,20 @@ class Side:
     Surface and components are extracted when first asked for, once; a cache may have kept them.
     """
 
-    def __init__(self, shape: Shape, rows: Rows | None) -> None:
-        """Take the part of a mask of this shape that holds its voxels."""
+    def __init__(
+        self,
+        shape: Shape,
+        rows: Rows | None,
+        *,
+        surface: Surface | None = None,
+        components: Components | None = None,
+    ) -> None:
+        """Take the part of a mask of this shape that holds its voxels, and what is known of it already."""
         self.shape = shape
         self.rows = rows
         self.voxels = popcount(rows.bits) if rows else 0
-        self._surface: Surface | None = None
-        self._components: Components | None = None
+        self._surface = surface
+        self._components = components
 
     @classmethod
     def of(cls, mask: Packed | Mask) -> Side:
