@@ -51,6 +51,9 @@ def evaluate(
     rename: Rename = None,
     map_file: MapFile = None,
     allow_missing: Missing = False,
+    engine: Annotated[
+        str, typer.Option(help="fast, or reference: the surface-distance package itself, for the same values.")
+    ] = "fast",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace finished scores of other input.")] = False,
     jobs: Jobs = 0,
     backend: Annotated[str, typer.Option("--backend", help="Where workers run: loky, threads or dask.")] = "loky",
@@ -87,6 +90,7 @@ def evaluate(
                     rename=rename,
                     map_file=map_file,
                     allow_missing=allow_missing,
+                    engine=engine,
                     overwrite=overwrite,
                     jobs=jobs,
                     backend=backend,

@@ -65,6 +65,7 @@ def evaluate(
     rename: str | None = None,
     map_file: str | Path | None = None,
     allow_missing: bool = False,
+    engine: str = "fast",
     overwrite: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -85,13 +86,14 @@ def evaluate(
         rename: a pattern with `{case_id}` for predictions named otherwise, such as `{case_id}_seg`.
         map_file: a CSV with columns file, case_id for predictions named otherwise.
         allow_missing: score absent predictions as the worst value; the run is then `imputed`, shown, never ranked.
+        engine: `fast`, or `reference`: the plain path through the surface-distance package, for the same values.
         overwrite: replace finished scores of other input in `out`.
         jobs: worker processes; the bytes of the score file do not depend on it.
         progress: called with (done, total) after each case.
 
     Raises:
         InputError: with every problem of every file, when anything cannot be scored.
-        UsageError: an unknown dataset, scheme, profile or fold.
+        UsageError: an unknown dataset, scheme, profile, engine or fold.
     """
     options = Options(
         data=data,
@@ -104,6 +106,7 @@ def evaluate(
         rename=rename,
         map_file=map_file,
         allow_missing=allow_missing,
+        engine=engine,
     )
     with opened(dataset, folder, options) as job:
         home = Path(out) if out is not None else Path("ich-bench-out") / job.name
@@ -173,7 +176,7 @@ def _provenance(job: Job, rows: Sequence[dict[str, Any]], outcomes: Sequence[Out
         "labels": sorted(job.how.labels or ()),
         "reference_labels": sorted(job.how.reference_labels or ()),
         "harness": ich_bench.__version__,
-        "engine": engine(),
+        "engine": engine(job.how.engine),
         "libraries": library_versions(),
         "scheme": job.scheme.name,
         "leaky": job.scheme.leaky,

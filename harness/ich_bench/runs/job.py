@@ -12,6 +12,7 @@ from ich_bench.cases import Dataset, Scheme
 from ich_bench.errors import IchBenchError, InputError, Problem, UsageError
 from ich_bench.escape import is_utf8, printable
 from ich_bench.metrics.profiles import PROFILES, find_profile
+from ich_bench.metrics.scoring import find_engine
 from ich_bench.predictions import archive, checks
 from ich_bench.predictions.asked import wanted_folds, wanted_values
 from ich_bench.predictions.listing import not_utf8
@@ -33,6 +34,7 @@ class Options:
     rename: str | None = None
     map_file: str | Path | None = None
     allow_missing: bool = False
+    engine: str = "fast"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ def refusal(problems: Collection[Problem], source: Path, found: Submission) -> I
 
 def _check_profile(options: Options) -> None:
     chosen = find_profile(options.profile)
+    find_engine(options.engine)
     if options.legacy_dilation and chosen.name != "spahr2023":
         raise UsageError("--legacy-dilation belongs to --profile spahr2023, whose published code it imitates.")
 
@@ -106,6 +109,7 @@ def _job(dataset: str | Path, folder: Path, source: Path, options: Options) -> J
         labels=wanted_values(options.labels),
         reference_labels=truth,
         leaves_out=frozenset(PROFILES[options.profile].leaves_out.get(target.id, ())),
+        engine=options.engine,
     )
     tasks = _tasks(target, scheme, found, folds, how)
     used, asked = checks.looked_at(found, target, scheme, folds)
