@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ich_bench.statistics.samples import Status, Values, sample, slack
 
@@ -54,6 +53,8 @@ def matched_rank_biserial(differences: ArrayLike) -> float:
     Source: King & Minium, Statistical Reasoning in Psychology and Education (2003); Kerby, Comprehensive Psychology 3
     (2014) 11.IT.3.1, the simple difference formula.
     """
+    from scipy import stats
+
     known, status = sample(differences)
     if status in (Status.NO_VALUES, Status.NOT_FINITE):
         return math.nan
@@ -71,6 +72,8 @@ def tost(differences: ArrayLike, margin: float) -> Equivalence:
 
     Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680.
     """
+    from scipy import stats
+
     if not margin > 0:
         raise ValueError(f"an equivalence margin above 0 expected, not {margin}")
     known, status = sample(differences)
@@ -100,6 +103,8 @@ def minimal_detectable_difference(differences: ArrayLike, *, alpha: float = 0.05
     equal. For a family of m pairs, Holm's first step is alpha/m. Differences that do not vary: 0. Fewer than two
     values or an infinite one: NaN.
     """
+    from scipy import stats
+
     known, status = sample(differences)
     if status not in (Status.OK, Status.NO_SPREAD):
         return math.nan
@@ -109,6 +114,8 @@ def minimal_detectable_difference(differences: ArrayLike, *, alpha: float = 0.05
 
 def _margin_at_80_percent_power(known: Values) -> float:
     """Return (z.95 + z.90) · SD / sqrt(n): each of the two one-sided tests may fail in a tenth of the samples."""
+    from scipy import stats
+
     factor = float(stats.norm.ppf(0.95) + stats.norm.ppf(0.90))
     return factor * _sd(known) / math.sqrt(len(known))
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ich_bench.statistics.samples import Status, sample
 
@@ -33,6 +32,8 @@ def t_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     `values` is (cases,), scores or paired differences; NaN is left out. One value, none or an infinite one: NaN with
     a status. Values all equal: that point.
     """
+    from scipy import stats
+
     known, status = sample(values)
     if status != Status.OK:
         return _without_spread(float(known[0]) if known.size else math.nan, len(known), level, status)
@@ -57,6 +58,8 @@ def bca_interval(
 
     Source: Efron, JASA 82 (1987) 171-185; `scipy.stats.bootstrap(method="BCa")`.
     """
+    from scipy import stats
+
     known, status = sample(values)
     if status != Status.OK:
         middle = float(np.asarray(statistic(known), dtype=np.float64)) if known.size else math.nan
@@ -86,11 +89,13 @@ def wilson(count: float, n: int, *, level: float = 0.95) -> Interval:
 
     Source: Wilson, JASA 22 (1927) 209-212.
     """
+    from scipy.special import ndtri  # stats.norm.ppf itself, without the rest of scipy.stats
+
     if not 0 <= count <= n:
         raise ValueError(f"a count within 0 and {n} expected, not {count}")
     if n == 0:
         return Interval(low=math.nan, high=math.nan, level=level, n=0, status=Status.NO_VALUES)
-    p, z = count / n, float(stats.norm.ppf((1 + level) / 2))
+    p, z = count / n, float(ndtri((1 + level) / 2))
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low = 0.0 if p == 0 else max(0.0, middle - half)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ich_bench.statistics.samples import Status, sample
 from ich_bench.statistics.signs import DRAWS, SignVectors, fixed_point
@@ -73,6 +72,8 @@ def wilcoxon(differences: ArrayLike) -> Wilcoxon:
 
     Source: Wilcoxon, Biometrics Bulletin 1 (1945) 80-83; zeros ranked with the others: Pratt, JASA 54 (1959) 655-667.
     """
+    from scipy import stats
+
     known, status = sample(differences)
     if status in (Status.NO_VALUES, Status.NOT_FINITE):
         return Wilcoxon(p=math.nan, statistic=math.nan, n=len(known), status=status)

@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ich_bench.statistics.samples import Values, complete
 from ich_bench.statistics.signs import fixed_point
@@ -23,6 +22,8 @@ def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:
 
     Source: Kendall, Biometrika 33 (1945) 239-251; `scipy.stats.kendalltau(variant="b")`.
     """
+    from scipy import stats
+
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"two rankings of the same methods expected; these have the shapes {a.shape} and {b.shape}")

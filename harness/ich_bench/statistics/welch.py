@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from ich_bench.statistics.samples import Status, Values, complete, is_constant, sample, slack
 
@@ -91,6 +90,8 @@ def _variance(values: Values) -> float:
 
 def _from_moments(means: Values, variances: Values, n: NDArray[np.int64]) -> tuple[Values, Values, Values]:
     """Return t, p and degrees of freedom of every pair; two constant samples differ surely or not at all."""
+    from scipy import stats
+
     apart = means[:, None] - means[None, :]
     squared = variances / n
     error = squared[:, None] + squared[None, :]
