@@ -1,15 +1,15 @@
-"""The verbs beyond one method: baselines figure5, sweep, leakage, ensemble."""
+"""The verbs beyond one method: baselines figure5, sweep, leakage, ensemble, beside."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ich_bench.cli import console
-from ich_bench.cli.app import Data, Jobs, SchemeOpt, fold_numbers
+from ich_bench.cli.app import AsJson, Data, Jobs, SchemeOpt, fold_numbers
 from ich_bench.cli.baselines_options import (
     OUT,
     Batch,
@@ -151,3 +151,31 @@ def ensemble(
         scores = evaluate(dataset, out, data=data, out=out, scheme=scheme, overwrite=True, jobs=jobs, progress=tick)
     console.data(render(summarise(scores.scores)))
     console.data(f"manifest    {made.manifest}\nsubmit      ich-bench submit {out} --name {out.resolve().name}")
+
+
+@baselines.command()
+def beside(
+    outs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[OUT]...", help="Folders of `run`, or folders of such.")
+    ] = None,
+    submissions: Annotated[Path | None, typer.Option("--submissions", help="The folder of submissions.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a table of Markdown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what papers print for their methods, and beside it what our trainings of them reach on the same data."""
+    need("ich_bench_baselines")
+    from dataclasses import asdict
+
+    from ich_bench_baselines.studies.beside import beside as numbers
+    from ich_bench_baselines.studies.beside import text
+
+    rows = numbers(outs or (), submissions)
+    if as_json:
+        console.data_json([_plain({**asdict(one), "difference": one.difference}) for one in rows])
+    else:
+        console.data(text(rows, markdown=markdown))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as strict JSON has them: infinity as the string "inf"."""
+    return {name: "inf" if value == float("inf") else value for name, value in values.items()}
