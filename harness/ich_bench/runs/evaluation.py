@@ -19,6 +19,7 @@ from ich_bench.metrics.suite import SUITE
 from ich_bench.predictions import checks
 from ich_bench.predictions.suspects import SUSPECT_BELOW_DICE, suspicions
 from ich_bench.runs import store
+from ich_bench.runs.backends import find_backend
 from ich_bench.runs.job import Job, Options, opened, refusal
 from ich_bench.runs.journal import Journal, key_of
 from ich_bench.runs.pool import Progress, run_all
@@ -68,6 +69,8 @@ def evaluate(
     engine: str = "fast",
     overwrite: bool = False,
     jobs: int = 1,
+    backend: str = "loky",
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Score a prediction folder (or zip) against a dataset, write `OUT/scores/<dataset>.parquet`, return the run.
@@ -88,7 +91,10 @@ def evaluate(
         allow_missing: score absent predictions as the worst value; the run is then `imputed`, shown, never ranked.
         engine: `fast`, or `reference`: the plain path through the surface-distance package, for the same values.
         overwrite: replace finished scores of other input in `out`.
-        jobs: worker processes; the bytes of the score file do not depend on it.
+        jobs: workers; the bytes of the score file do not depend on it.
+        backend: where they run: `loky` (processes), `threads`, or `dask`; nor do the bytes depend on this.
+        scheduler: the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT; else a cluster of `jobs`
+            processes of this machine.
         progress: called with (done, total) after each case.
 
     Raises:
@@ -108,6 +114,7 @@ def evaluate(
         allow_missing=allow_missing,
         engine=engine,
     )
+    workers = find_backend(backend, scheduler)
     with opened(dataset, folder, options) as job:
         home = Path(out) if out is not None else Path("ich-bench-out") / job.name
         path = home / "scores" / f"{job.dataset.id}.parquet"
@@ -122,7 +129,7 @@ def evaluate(
                     f"{path} holds finished scores of other input (other predictions, data, options or versions).\n"
                     "Add --overwrite to replace them, or -o to write elsewhere."
                 )
-        outcomes = run_all(job.tasks, journal, jobs=jobs, progress=progress)
+        outcomes = run_all(job.tasks, journal, jobs=jobs, progress=progress, backend=workers)
         faults = [problem for outcome in outcomes for problem in outcome.problems]
         if faults:
             raise refusal(faults, Path(folder), job.submission)

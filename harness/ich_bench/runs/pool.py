@@ -1,42 +1,54 @@
-"""Tasks run by one process or several; what comes back does not depend on how many."""
+"""Tasks run by one process or several; what comes back does not depend on where they ran or how many did."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.runs.backends import LOKY, Backend
+from ich_bench.runs.chunks import Chunk, Numbered, chunks
 from ich_bench.runs.journal import Journal
 from ich_bench.runs.task import Outcome, Task, run_task
 
 Progress = Callable[[int, int], None]
 POOL_PAYS_AFTER_S = 4.0  # a pool of fresh processes takes seconds to start; less work than this is done without
+DEATHS = 3  # pools that may break one after the other without a new result
 
 
-def run_all(tasks: Sequence[Task], journal: Journal, *, jobs: int, progress: Progress | None) -> list[Outcome]:
+def run_all(
+    tasks: Sequence[Task], journal: Journal, *, jobs: int, progress: Progress | None, backend: Backend = LOKY
+) -> list[Outcome]:
     """Return one outcome per task in the tasks' order, whatever the order in which workers finish.
 
-    The first task is run here: what it takes tells whether starting workers pays. `jobs` is the number of workers,
-    0 every core this process may use. IchBenchError where a worker is killed; what was scored is kept.
+    With processes and threads the first task is run here: what it takes tells whether starting workers pays. `jobs` is
+    the number of workers, 0 every core this process may use. A worker that is killed is replaced; IchBenchError where
+    workers keep dying; what was scored is kept.
     """
     total = len(tasks)
     outcomes: dict[int, Outcome] = {}
 
-    def arrived(results: Iterator[tuple[int, Outcome]]) -> None:
+    def arrived(results: Iterable[Numbered]) -> None:
         for index, outcome in results:
             outcomes[index] = outcome
             if progress is not None:
                 progress(len(outcomes), total)
 
     workers = _workers(jobs)
+    rest = list(enumerate(tasks))
+    if backend.name == "dask":
+        from ich_bench.runs.cluster import run_on_dask
+
+        run_on_dask(rest, journal, workers, backend, arrived)
+        return [outcomes[index] for index in range(total)]
     began = time.monotonic()
-    arrived(_numbered(index, task, journal) for index, task in enumerate(tasks[:1]))
-    rest = list(enumerate(tasks))[1:]
+    arrived((index, run_task(task, journal)) for index, task in rest[:1])
+    rest = rest[1:]
     if workers == 1 or (time.monotonic() - began) * len(rest) < POOL_PAYS_AFTER_S:
-        arrived(_numbered(index, task, journal) for index, task in rest)
+        arrived((index, run_task(task, journal)) for index, task in rest)
     else:
-        _pooled(rest, journal, min(workers, len(rest)), arrived)
+        _pooled(rest, journal, min(workers, len(rest)), backend, arrived)
     return [outcomes[index] for index in range(total)]
 
 
@@ -44,23 +56,35 @@ def _pooled(
     rest: Sequence[tuple[int, Task]],
     journal: Journal,
     workers: int,
-    arrived: Callable[[Iterator[tuple[int, Outcome]]], None],
+    backend: Backend,
+    arrived: Callable[[Iterable[Numbered]], None],
 ) -> None:
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    try:
-        arrived(pool(delayed(_numbered)(index, task, journal) for index, task in rest))
-    except TerminatedWorkerError as fault:
-        raise IchBenchError(
-            "a worker process was killed, most likely because memory ran out. What was scored is kept: "
-            "the same command continues. Use fewer workers (--jobs 1) or a machine with more memory."
-        ) from fault
+    left, deaths = dict(rest), 0
+    threads = {"inner_max_num_threads": 1} if backend.name == "loky" else {}  # of linear algebra, in each worker
+    while left:
+        before = len(left)
+        try:
+            with parallel_config(backend="threading" if backend.name == "threads" else "loky", **threads):
+                pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+                for scored in pool(delayed(_scored)(chunk, journal) for chunk in chunks(list(left.items()), workers)):
+                    arrived(scored)
+                    for index, _ in scored:
+                        del left[index]
+        except TerminatedWorkerError as fault:
+            deaths = deaths + 1 if len(left) == before else 1
+            workers = max(2, workers // 2)  # most likely memory ran out: fewer at a time
+            if deaths >= DEATHS:
+                raise IchBenchError(
+                    "worker processes were killed again and again, most likely because memory ran out. What was scored "
+                    "is kept: the same command continues. Use one worker (--jobs 1) or a machine with more memory."
+                ) from fault
 
 
-def _numbered(index: int, task: Task, journal: Journal) -> tuple[int, Outcome]:
-    return index, run_task(task, journal)
+def _scored(chunk: Chunk, journal: Journal) -> list[Numbered]:
+    return [(index, run_task(task, journal)) for index, task in chunk]
 
 
 def _workers(jobs: int) -> int:
