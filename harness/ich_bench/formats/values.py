@@ -29,6 +29,7 @@ class MaskValues:
         self._slope = slope
         self._option = option
         self._counts: Counter[float] = Counter()  # whole numbers met, 0 left out
+        self._alone: Counter[int] = Counter()  # whole numbers that were alone in their block, as stored
         self._uncounted = False
         self._not_numbers = self._fractions = 0
         self._least, self._most = 0.0, 0.0  # of every finite value met
@@ -40,9 +41,11 @@ class MaskValues:
         nonzero: npt.NDArray[np.bool_] = block != 0
         if not nonzero.any():
             return None
-        if self._labels is None and block.dtype.kind in "ui" and np.array_equal(block == block.max(), nonzero):
-            self._taken(np.array([block.max()], dtype=np.float64) * self._slope, times=int(np.count_nonzero(nonzero)))
-            return nonzero  # one value beside 0, looked at once
+        if self._labels is None and block.dtype.kind in "ui":
+            value = block.max()
+            if np.array_equal(block == value, nonzero):  # one value beside 0: looked at once, at the end
+                self._alone[int(value)] += int(np.count_nonzero(nonzero))
+                return nonzero
         values = block[nonzero].astype(np.float64) * self._slope
         inside = np.zeros(len(block), dtype=np.bool_)
         inside[nonzero] = self._taken(values)
@@ -50,6 +53,9 @@ class MaskValues:
 
     def refuse_unless_mask(self) -> None:
         """Raise VolumeError where the values met make no mask, saying which they are and what to do."""
+        for value, times in self._alone.items():
+            self._taken(np.array([value], dtype=np.float64) * self._slope, times)
+        self._alone.clear()
         if self._not_numbers:
             raise VolumeError(
                 f"{_voxels(self._not_numbers, 'is', 'are')} NaN or infinite.", "Save the mask with 0 and 1."

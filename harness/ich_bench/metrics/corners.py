@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ich_bench.metrics.packed import Bits, Rows, before, positions
+from ich_bench.metrics.packed import Bits, Rows, before
 from ich_bench.metrics.surfels import WEIGHTS
 
 Places = npt.NDArray[np.int32]
@@ -28,31 +28,29 @@ class Surface:
 
 def surface_of(rows: Rows) -> Surface:
     """Return the surface of a mask that holds a voxel; where it touches the border of the grid it is closed there."""
-    bits = np.pad(rows.bits, ((0, 1), (0, 1), (0, 1)))  # corners go one beyond the last voxel
-    some = every = bits
-    some, every = some | before(some), every & before(every)
-    for axis in (1, 0):
-        some, every = some | _moved(some, axis), every & _moved(every, axis)
-    on_surface = positions(some & ~every)
-    depth, height, width = bits.shape[0], bits.shape[1], bits.shape[2] * 8
-    inside = np.zeros((depth + 1, height + 1, width + 8), dtype=np.uint8)  # one voxel of air before the first
-    inside[1:, 1:, 8:] = np.unpackbits(bits, axis=2)
-    z, rest = np.divmod(on_surface, height * width)
-    y, x = np.divmod(rest, width)
-    flat = inside.reshape(-1)
-    at = (z * (height + 1) + y) * (width + 8) + x + 7
-    codes = np.zeros(len(at), dtype=np.uint8)
+    here = np.pad(rows.bits, ((1, 1), (1, 1), (0, 1)))  # air before and behind: corners go one beyond the last voxel
+    left = before(here)
+    on_surface = _joined(here | left, np.bitwise_or) & ~_joined(here & left, np.bitwise_and)
+    held = np.flatnonzero(on_surface)  # bytes with a corner; only these are unpacked
+    z, y, byte = np.unravel_index(held, on_surface.shape)
+    corner = np.unpackbits(on_surface.reshape(-1)[held]).view(np.bool_)
+    codes = np.zeros(len(corner), dtype=np.uint8)
+    _, height, width = here.shape
+    at = (z * height + y) * width + byte
+    flat = (left.reshape(-1), here.reshape(-1))
     for (along_x, along_y, along_z), weight in WEIGHTS.items():
-        step = (along_z * (height + 1) + along_y) * (width + 8) + along_x
-        codes += flat[at + step] * np.uint8(weight)
+        voxels = flat[along_x][at + (along_z * height + along_y) * width]
+        codes += np.unpackbits(voxels) * np.uint8(weight)
+    found = np.flatnonzero(corner)
+    which = found >> 3
     first_z, first_y, first_byte = rows.first
-    return Surface(places=np.stack([z + first_z, y + first_y, x + 8 * first_byte]).astype(np.int32), codes=codes)
+    x = (byte[which] + first_byte) * 8 + (found & 7)
+    places = np.stack([z[which] + first_z, y[which] + first_y, x]).astype(np.int32)
+    return Surface(places=places, codes=codes[found])
 
 
-def _moved(bits: Bits, axis: int) -> Bits:
-    moved = np.zeros_like(bits)
-    if axis == 0:
-        moved[1:] = bits[:-1]
-    else:
-        moved[:, 1:] = bits[:, :-1]
-    return moved
+def _joined(rows: Bits, join: np.ufunc) -> Bits:
+    """Return each row joined with the next, in its slice and in the next slice."""
+    pairs = join(rows[:, :-1], rows[:, 1:])
+    joined: Bits = join(pairs[:-1], pairs[1:])
+    return joined

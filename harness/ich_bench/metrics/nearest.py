@@ -15,9 +15,9 @@ Spacing = tuple[float, float, float]
 Floats = npt.NDArray[np.float64]
 Step = tuple[int, int, int]  # (z, y, x)
 
-_STEPS = 700  # so many corners around one are looked at one by one
-_PATIENCE, _PAYS = 48, 0.02  # where so many steps found less than this share of what was left, a search tree is cheaper
-_TREE_IS_DEARER = 25  # a search in the tree costs as much as so many voxels of a distance transform
+_STEPS = 1500  # so many corners around one are looked at one by one
+_PATIENCE, _PAYS = 64, 0.03  # where so many steps found less than this share of what was left, a search tree is cheaper
+_TREE_IS_DEARER = 12  # a search in the tree costs as much as so many voxels of a distance transform
 
 
 class Lookup:
@@ -36,6 +36,7 @@ class Lookup:
         sides = np.maximum(one.max(axis=1), other.max(axis=1)) + reach + 1 - lower
         self._sides = (int(sides[0]), int(sides[1]), int(sides[2]))
         self._flags = np.zeros(math.prod(self._sides), dtype=np.bool_)
+        self._longest = self._index((int(reach[0]), int(reach[1]), int(reach[2])))
 
     def distances(self, places: Places, others: Places) -> tuple[Floats, npt.NDArray[np.intp]]:
         """Return distances in mm, ascending, and for each of the places which of them is its own.
@@ -47,12 +48,12 @@ class Lookup:
         self._flags[goals] = True
         kind = np.zeros(places.shape[1], dtype=np.intp)
         left = np.arange(places.shape[1])
-        at = self._at(places)
+        at = self._at(places) - self._longest
         tried = met = 0
         for number, (_, steps) in enumerate(self._shells):
-            hit = self._flags[at + self._index(steps[0])]
+            hit = self._after(steps[0])[at]
             for step in steps[1:]:
-                hit |= self._flags[at + self._index(step)]
+                hit |= self._after(step)[at]
             found = left[hit]
             kind[found] = number
             stay = ~hit
@@ -68,18 +69,18 @@ class Lookup:
         near_mm = np.array([mm for mm, _ in self._shells])
         if not len(left):
             return near_mm, kind
-        far_mm, which = np.unique(self._far(places[:, left], others, at, goals), return_inverse=True)
+        far_mm, which = np.unique(self._far(places[:, left], others), return_inverse=True)
         kind[left] = len(near_mm) + which
         return np.concatenate([near_mm, far_mm]), kind
 
-    def _far(self, places: Places, others: Places, at: npt.NDArray[np.intp], goals: npt.NDArray[np.intp]) -> Floats:
+    def _far(self, places: Places, others: Places) -> Floats:
         if places.shape[1] * _TREE_IS_DEARER > math.prod(self._sides):
             from scipy.ndimage import distance_transform_edt
 
             air = np.ones(self._sides, dtype=np.bool_)
-            air.reshape(-1)[goals] = False
+            air.reshape(-1)[self._at(others)] = False
             everywhere: Floats = distance_transform_edt(air, sampling=self._mm)
-            return everywhere.reshape(-1)[at]
+            return everywhere.reshape(-1)[self._at(places)]
         from scipy.spatial import cKDTree
 
         tree = cKDTree(others.T * self._mm, balanced_tree=False, compact_nodes=False)
@@ -92,6 +93,10 @@ class Lookup:
         z, y, x = (along.astype(np.intp) - start for along, start in zip(places, self._lower, strict=True))
         at: npt.NDArray[np.intp] = (z * self._sides[1] + y) * self._sides[2] + x
         return at
+
+    def _after(self, step: Step) -> npt.NDArray[np.bool_]:
+        """Return the flags from where this step leads, for positions counted from the longest step back."""
+        return self._flags[self._longest + self._index(step) :]
 
     def _index(self, step: Step) -> int:
         return (step[0] * self._sides[1] + step[1]) * self._sides[2] + step[2]

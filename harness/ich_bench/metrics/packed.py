@@ -87,13 +87,11 @@ def rows_of(packed: Packed) -> Rows | None:
         flat = np.unpackbits(packed.bits[first * x * y // 8 : -(-(last + 1) * x * y // 8)])
         begin = first * x * y % 8
         slab = np.packbits(flat[begin : begin + (last + 1 - first) * x * y].reshape(-1, y, x), axis=2)
-    spans = []
-    for axis in range(3):
-        used = np.flatnonzero(np.bitwise_or.reduce(slab, axis=tuple(other for other in range(3) if other != axis)))
-        spans.append(slice(int(used[0]), int(used[-1]) + 1))
-    return Rows(
-        first=(first + spans[0].start, spans[1].start, spans[2].start), bits=np.ascontiguousarray(slab[tuple(spans)])
-    )
+    seen = np.bitwise_or.reduce(slab, axis=0)  # what any slice holds
+    used = (slab.reshape(len(slab), -1).any(axis=1), seen.any(axis=1), seen.any(axis=0))
+    spans = [slice(int(np.argmax(along)), len(along) - int(np.argmax(along[::-1]))) for along in used]
+    begin_z, begin_y, begin_byte = (span.start for span in spans)
+    return Rows(first=(first + begin_z, begin_y, begin_byte), bits=np.ascontiguousarray(slab[tuple(spans)]))
 
 
 def popcount(bits: Bits) -> int:
