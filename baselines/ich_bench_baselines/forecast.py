@@ -17,6 +17,7 @@ from ich_bench_baselines.methods import known
 from ich_bench_baselines.parts import seconds, trainings
 from ich_bench_baselines.pieces import DONE, checkpoint_of, state
 from ich_bench_baselines.planned import planned
+from ich_bench_baselines.told import short
 
 _BYTES_A_WEIGHT = 12  # the weight and Adam's two moments, float32
 
@@ -50,8 +51,8 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
             one.name,
             f"{one.done}/{one.pieces}",
             str(one.trainings),
-            "?" if one.hours is None else f"{one.hours:.2g}",
-            "?" if one.bytes is None else f"{one.bytes / 1e9:.2g}",
+            short(one.hours),
+            short(None if one.bytes is None else one.bytes / 1e9),
             ", ".join(one.absent) or "–",
         )
         for one in rows
@@ -59,8 +60,8 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
     hours = [one.hours for one in rows if one.hours is not None]
     known_bytes = [one.bytes for one in rows if one.bytes is not None]
     absent = sorted({name for one in rows for name in one.absent})
-    in_all = [f"{sum(hours):.2g} h over the {len(hours)} rows whose hours are known"] if hours else []
-    in_all += [f"{sum(known_bytes) / 1e9:.2g} GB over the {len(known_bytes)} whose size is"] if known_bytes else []
+    in_all = [f"{short(sum(hours))} h over the {len(hours)} rows whose hours are known"] if hours else []
+    in_all += [f"{short(sum(known_bytes) / 1e9)} GB over the {len(known_bytes)} whose size is"] if known_bytes else []
     notes = [
         ("in all", " and ".join(in_all) or "nothing is known"),
         ("hours", "by pieces that are done, else by trainings of the same size on this machine in OUT; a pretext that "

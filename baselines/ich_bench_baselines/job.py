@@ -164,19 +164,7 @@ def titled(job: Job) -> str:
 
 def check(job: Job) -> None:
     """Raise UsageError, in words, where a job asks for what there is not; nothing is read but frozen tables."""
-    for name in filter(None, (job.dataset, job.train_on)):
-        if name not in DATASETS:
-            raise UsageError(f"there is no dataset {printable(name)!r}. {did_you_mean(name, DATASETS)}")
-        if card(name).pool:
-            raise UsageError(f"{name} is a pool for pre-training: it has no masks. Name it with --pool.")
-    options: tuple[tuple[str, tuple[str, ...], str], ...] = (
-        (job.schedule, SCHEDULES, "schedule"),
-        (job.variant, VARIANTS, "variant"),
-        (job.precision, PRECISIONS, "precision"),
-    )
-    for value, known, what in options:
-        if value not in known:
-            raise UsageError(f"there is no {what} {printable(value)!r}. {did_you_mean(value, known)}")
+    check_names(job)
     for count, option in ((job.batch, "batch"), (job.epochs, "epochs"), (job.width, "width"), (job.side, "side")):
         if count is not None and count < 1:
             raise UsageError(f"--{option} {count}: expected a whole number from 1.")
@@ -207,6 +195,23 @@ def check(job: Job) -> None:
     if job.elsewhere and not job.pool_alone and not card(job.trained_dataset).trainable:
         raise UsageError(f"{job.train_on} is only tested on: nothing may be trained on it.")
     training_cases(job)
+
+
+def check_names(job: Job) -> None:
+    """Raise UsageError, with the known ones, where a dataset, schedule, variant or precision is none."""
+    for name in filter(None, (job.dataset, job.train_on)):
+        if name not in DATASETS:
+            raise UsageError(f"there is no dataset {printable(name)!r}. {did_you_mean(name, DATASETS)}")
+        if card(name).pool:
+            raise UsageError(f"{name} is a pool for pre-training: it has no masks. Name it with --pool.")
+    options: tuple[tuple[str, tuple[str, ...], str], ...] = (
+        (job.schedule, SCHEDULES, "schedule"),
+        (job.variant, VARIANTS, "variant"),
+        (job.precision, PRECISIONS, "precision"),
+    )
+    for value, known, what in options:
+        if value not in known:
+            raise UsageError(f"there is no {what} {printable(value)!r}. {did_you_mean(value, known)}")
 
 
 def _check_options(job: Job) -> None:

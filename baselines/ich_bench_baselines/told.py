@@ -71,7 +71,7 @@ def plan_text(job: Job, plan: Sequence[Planned]) -> str:
             _count(one.slices),
             str(one.epochs),
             _count(one.steps),
-            "?" if one.hours is None else f"{one.hours:.2g}",
+            short(one.hours),
         )
         for one in plan
     )
@@ -81,7 +81,7 @@ def plan_text(job: Job, plan: Sequence[Planned]) -> str:
         notes.append(("slices ?", "counted once they are cached: the first training does that"))
     if any(one.hours is None for one in plan):
         notes.append(("hours ?", f"no training of this size was measured on this machine in {job.out}"))
-    heading = f"{job.method} on {job.dataset}: {len(plan)} training(s); nothing was done."
+    heading = f"{job.method} on {job.dataset}: {_many(len(plan), 'training')}; nothing was done."
     return as_text(heading, [Block(header=header, rows=rows), Block(rows=tuple(notes))])
 
 
@@ -138,7 +138,7 @@ def _line(about: About) -> Iterator[tuple[str, str]]:
     printed = [one for row in reported(about.id) for one in row.metrics.values()]
     numbers = sum(one.value is not None for one in printed)
     words = ", ".join(dict.fromkeys(one.text for one in printed)) or "nothing"  # such as: diverged
-    yield "  reported", f"{numbers} number(s) of the paper" if numbers else words
+    yield "  reported", f"{_many(numbers, 'number')} of the paper" if numbers else words
 
 
 def _origins(job: Job) -> Any:
@@ -161,6 +161,19 @@ def _value(value: Any) -> str:
 
 def _count(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
+
+
+def short(number: float | None) -> str:
+    """Return hours or gigabytes in two digits, never as a power of ten: 0.32, 14, 1,200, < 0.001; `?` where unknown."""
+    if number is None:
+        return "?"
+    if 0 < number < 0.001:
+        return "< 0.001"
+    return f"{number:.2g}" if number < 99.5 else f"{number:,.0f}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from ich_bench.cli import baselines_options as verbs
 from ich_bench.cli.app import app
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.volume import open_mask, read_geometry
+from ich_bench_baselines.told import short
 
 SMALL = ["--schedule", "smoke", "--width", "4", "--side", "32", "--epochs", "1", "--batch", "4", "--device", "cpu"]
 
@@ -60,6 +61,8 @@ def test_what_there_is_not_is_told_with_the_nearest_there_is(tmp_path: Path, mon
     out = ["-o", str(tmp_path)]
     assert "Did you mean unet-mixed?" in str(refused("run", "unet-mixd", "-d", "phantom-mini", *out))
     assert "Did you mean phantom?" in str(refused("train", "unet-mixed", "-d", "phantm", *out))
+    assert "Did you mean hssayeni?" in str(refused("show", "unet-mixed", "-d", "hsayeni"))
+    assert "there is no schedule 'fast'" in str(refused("show", "unet-mixed", "--schedule", "fast"))
     assert "has no fold 9" in str(refused("run", "unet-mixed", "-d", "phantom-mini", "--fold", "9", *out))
     assert "only tested on" in str(refused("run", "unet-mixed", "-d", "phantom-test", *out))
     assert "--device cuda:99" in str(refused("run", "unet-mixed", "-d", "phantom-mini", "--device", "cuda:99", *out))
@@ -74,6 +77,11 @@ def test_what_there_is_not_is_told_with_the_nearest_there_is(tmp_path: Path, mon
     )
 
 
+def test_hours_and_gigabytes_are_told_in_two_digits_and_no_power_of_ten() -> None:
+    told = [short(number) for number in (None, 0.0, 4.5e-5, 0.0161, 1.5, 14.0, 123.4, 1234.0)]
+    assert told == ["?", "0", "< 0.001", "0.016", "1.5", "14", "123", "1,234"]
+
+
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = verbs.find_spec
     monkeypatch.setattr(verbs, "find_spec", lambda name: None if name == "torch" else real(name))
@@ -85,7 +93,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path, monk
     pytest.importorskip("torch")
     monkeypatch.setenv("ICH_BENCH_CACHE", str(tmp_path / "cache"))
     text = said("run", "unet-mixed", "-d", "phantom", "-o", str(tmp_path / "out"), "--dry-run")
-    assert "5 training(s); nothing was done" in text
+    assert "5 trainings; nothing was done" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert list(tmp_path.iterdir()) in ([], [tmp_path / ".ich-bench-config"])
 

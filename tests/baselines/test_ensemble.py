@@ -177,6 +177,15 @@ def test_masks_that_are_there_are_replaced_only_where_that_is_asked_for(tmp_path
     assert not (out / "predictions" / DATASET / "cv4" / "fold_0" / f"{OTHER}.nii.gz").exists()
 
 
+def test_an_ensemble_knows_which_folds_its_members_predicted(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for fold in CV4.folds:
+            masks(tmp_path / name, {CV4.test_cases(fold)[0]: [1, 0, 0, 0]}, fold=fold)
+            masks(tmp_path / f"part {name}", {CASE: [1, 0, 0, 0]}, fold=0)
+    assert ensemble([tmp_path / "part a", tmp_path / "part b"], DATASET, tmp_path / "some").folds == (0,)
+    assert ensemble([tmp_path / "a", tmp_path / "b"], DATASET, tmp_path / "every").folds is None
+
+
 def test_the_manifest_names_the_members_and_says_the_worst_of_each(tmp_path: Path) -> None:
     a = manifest(masks(tmp_path / "a", {CASE: [1, 0, 0, 0]}), training_hours=1.5, hardware="1 x A100")
     b = manifest(

@@ -65,11 +65,15 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """What was written: a folder for `evaluate` and `submit`, its masks, its manifest, and what it lacks for submit."""
+    """What was written: a folder for `evaluate` and `submit`, its masks, its manifest, and what it lacks for submit.
+
+    `folds` are those that the members predicted, None where these are all.
+    """
 
     folder: Path
     masks: tuple[Path, ...]
     manifest: Path
+    folds: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -134,7 +138,9 @@ def ensemble(
     own_seeds = sorted({place.seed for place in places if place.seed >= 0})
     named = {one.name: one.manifest for one in read}
     notes = write_ensemble_manifest(out / FILE, named, dataset, rule=rule, name=name, team=team, seeds=own_seeds)
-    return Ensemble(folder=out, masks=tuple(written), manifest=out / FILE, notes=notes)
+    folds = tuple(sorted({place.fold for place in places}))
+    some = None if set(plan.folds) <= set(folds) else folds
+    return Ensemble(folder=out, masks=tuple(written), manifest=out / FILE, folds=some, notes=notes)
 
 
 def majority(members: Sequence[Sequence[Path]]) -> npt.NDArray[np.bool_]:

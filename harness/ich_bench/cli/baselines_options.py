@@ -53,7 +53,7 @@ def job_of(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, dev
            **more: Any) -> Any:  # fmt: skip
     """Return the checked job that the options ask for; `there`: it will run on another machine, of named device."""
     from ich_bench.folds import load_scheme
-    from ich_bench_baselines.job import Job
+    from ich_bench_baselines.job import Job, check_names
     from ich_bench_baselines.job import check as check_job
     from ich_bench_baselines.methods import known
 
@@ -73,8 +73,7 @@ def job_of(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, dev
         tell=console.talk,
         **more,
     )
-    if check:
-        check_job(job)
+    (check_job if check else check_names)(job)
     return job
 
 

@@ -146,9 +146,10 @@ def ensemble(
         made = combine(members, dataset, out, rule=rule,  # type: ignore[arg-type]  # it refuses others in words
                        scheme=scheme, seeds="pool" if pooled else "match", name=name,
                        team=team, overwrite=overwrite, progress=tick)  # fmt: skip
-    console.talk_list("to know:", made.notes)
+    console.talk_list(f"for `ich-bench submit`, in {made.manifest}:", made.notes)
     with console.progress("scoring") as tick:
-        scores = evaluate(dataset, out, data=data, out=out, scheme=scheme, overwrite=True, jobs=jobs, progress=tick)
+        scores = evaluate(dataset, out, data=data, out=out, scheme=scheme, folds=made.folds, overwrite=True, jobs=jobs,
+                          progress=tick)  # fmt: skip
     console.data(render(summarise(scores.scores)))
     console.data(f"manifest    {made.manifest}\nsubmit      ich-bench submit {out} --name {out.resolve().name}")
 
