@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crafted import SPACING_AFFINE, blob, nifti_bytes, zipped
 from ich_bench.errors import VolumeError
 from ich_bench.formats.nifti import parse_header
+from ich_bench.formats.nifti_fields import fields_of, qform_of, sform_of, turn_of
 from ich_bench.formats.stream import blocks
 
 
@@ -162,3 +163,26 @@ def test_a_header_with_any_bytes_changed_is_read_or_refused_in_words(at: int, no
         return
     assert np.isfinite(header.geometry.matrix).all()
     assert min(header.geometry.spacing_mm) >= 0
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_sform_qform_and_quaternion_are_nibabels_to_the_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    version = (nib.Nifti1Header, nib.Nifti2Header)[seed % 2]
+    theirs = version(endianness="<>"[seed // 2 % 2])
+    rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    if seed % 5 == 0:  # half a turn, where w is 0
+        rotation = np.diag([1.0, -1.0, -1.0])
+    affine = np.eye(4)
+    affine[:3, :3] = rotation * rng.uniform(0.2, 6, 3)
+    affine[:3, 3] = rng.uniform(-200, 200, 3)
+    theirs.set_qform(affine, 1)
+    theirs.set_sform(affine + rng.standard_normal((4, 4)), 1)
+    ours = fields_of(theirs.binaryblock, theirs.endianness)
+    assert np.array_equal(sform_of(ours), theirs.get_sform())
+    assert np.array_equal(qform_of(ours), theirs.get_qform())
+    proper = rotation * [1, 1, np.sign(np.linalg.det(rotation))]
+    expected = nib.quaternions.mat2quat(proper)[1:]
+    assert min(np.abs(turn_of(proper) - sign * expected).max() for sign in (1, -1)) < 1e-12
+    for name in ("dim", "pixdim", "datatype", "vox_offset", "scl_slope", "qform_code", "intent_code", "sizeof_hdr"):
+        assert np.array_equal(ours[name], theirs[name], equal_nan=True), name

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from ich_bench.errors import VolumeError
+from ich_bench.formats.nifti_fields import Order, fields_of, qform_of, sform_of, turn_of
 from ich_bench.formats.stream import MAX_VOXELS, Header, members
 from ich_bench.geometry import TOLERANCE_MM, Geometry, shape_text, shear_free
+
+Fields = dict[str, Any]
 
 HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
 MAX_AXIS = 32767  # what a NIfTI-1 header can say
@@ -33,16 +35,18 @@ def parse_header(begin: bytes, *, gzipped: bool) -> Header:
     """
     if gzipped:
         begin = _inflated_begin(begin)
-    fields = _decoded(begin)
+    fields, order = _decoded(begin)
     shape = _shape(fields["dim"])
     code = int(fields["datatype"])
     if code not in _TYPES:
-        kind = nib.nifti1.data_type_codes.label.get(code, "unknown")
+        from nibabel.nifti1 import data_type_codes  # knows them all, but is slow to import
+
+        kind = data_type_codes.label.get(code, "unknown")
         raise VolumeError(f"its voxels have the type {kind} (code {code}), not a plain number.", _MEND_TYPE)
     slope, intercept = _scaling(float(fields["scl_slope"]), float(fields["scl_inter"]))
     return Header(
         geometry=_geometry(fields, shape),
-        dtype=np.dtype(_TYPES[code]).newbyteorder(fields.endianness),
+        dtype=np.dtype(_TYPES[code]).newbyteorder(order),
         offset=_offset(fields),
         wbits=31 if gzipped else 0,
         slope=slope,
@@ -63,29 +67,30 @@ def _inflated_begin(begin: bytes) -> bytes:
     return held
 
 
-def _decoded(begin: bytes) -> nib.Nifti1Header:
-    """Return the header's fields by name, in the byte order the header is written in."""
+def _decoded(begin: bytes) -> tuple[Fields, Order]:
+    """Return the header's fields by name, and the byte order the header is written in."""
     if len(begin) < 348:
         raise VolumeError(f"it is no NIfTI file: {len(begin)} bytes are fewer than a header has.", _MEND_WRITE)
-    for order, words in (("<", "little"), (">", "big")):
-        size = int.from_bytes(begin[:4], words)  # type: ignore[arg-type]  # mypy widens the literal
+    orders: tuple[tuple[Order, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
+    for order, words in orders:
+        size = int.from_bytes(begin[:4], words)
         if size == 348:
-            return _decoded_1(begin[:348], order)
+            return _decoded_1(begin[:348], order), order
         if size == 540:
-            return _decoded_2(begin[:540], order)
+            return _decoded_2(begin[:540], order), order
     raise VolumeError("it is no NIfTI file: it does not begin with the size of a NIfTI header.", _MEND_WRITE)
 
 
-def _decoded_1(begin: bytes, order: str) -> nib.Nifti1Header:
+def _decoded_1(begin: bytes, order: Order) -> Fields:
     magic = begin[344:348]
     if magic == b"ni1\0":
         raise VolumeError("it is the header half of an .hdr/.img pair.", "Save it as one .nii.gz file.")
     if magic != b"n+1\0":
         raise VolumeError("it is an Analyze 7.5 file or no NIfTI file (no NIfTI mark).", "Save it as one .nii.gz file.")
-    return nib.Nifti1Header(begin, endianness=order, check=False)  # type: ignore[no-untyped-call]  # nibabel's
+    return fields_of(begin, order)
 
 
-def _decoded_2(begin: bytes, order: str) -> nib.Nifti1Header:
+def _decoded_2(begin: bytes, order: Order) -> Fields:
     magic = begin[4:12]
     if magic[:3] == b"ni2":
         raise VolumeError("it is the header half of an .hdr/.img pair.", "Save it as one .nii.gz file.")
@@ -93,7 +98,7 @@ def _decoded_2(begin: bytes, order: str) -> nib.Nifti1Header:
         raise VolumeError("it is no NIfTI-2 file: its mark was changed, as by a text-mode copy.", _MEND_WRITE)
     if len(begin) < 540:
         raise VolumeError("it is truncated inside its header.", "Copy or write the file again.")
-    fields = nib.Nifti2Header(begin, endianness=order, check=False)  # type: ignore[no-untyped-call]  # nibabel's
+    fields = fields_of(begin, order)
     if 3000 <= int(fields["intent_code"]) < 3100:
         raise VolumeError("it is a CIFTI file: values on a brain surface, not voxels.", "Save voxels as .nii.gz.")
     return fields
@@ -119,7 +124,7 @@ def _shape(dim: npt.NDArray[np.integer]) -> tuple[int, int, int]:
     return lengths[0], lengths[1], lengths[2]
 
 
-def _offset(fields: nib.Nifti1Header) -> int:
+def _offset(fields: Fields) -> int:
     least = 544 if int(fields["sizeof_hdr"]) == 540 else 352
     offset = float(fields["vox_offset"])
     if not (offset.is_integer() and least <= offset <= least + _MAX_EXTENSION_BYTES):
@@ -138,7 +143,7 @@ def _scaling(slope: float, intercept: float) -> tuple[float, float]:
     return slope, intercept
 
 
-def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry:
+def _geometry(fields: Fields, shape: tuple[int, int, int]) -> Geometry:
     zooms = [float(mm) for mm in fields["pixdim"][1:4]]
     if not all(math.isfinite(mm) and mm > 0 for mm in zooms):
         text = "x".join(f"{mm:g}" for mm in zooms)
@@ -150,7 +155,7 @@ def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry
             "Write the mask with the CT's affine and sform code 1.",
         )
     qform = _qform(fields) if coded_q else None
-    affine = fields.get_sform() if coded_s else qform  # type: ignore[no-untyped-call]  # nibabel's
+    affine = sform_of(fields) if coded_s else qform
     if affine is None or not np.isfinite(affine).all():
         raise VolumeError("its affine holds values that are not numbers.", _MEND_WRITE)
     lengths = np.sqrt((affine[:3, :3].astype(np.float64) ** 2).sum(axis=0))
@@ -162,32 +167,30 @@ def _geometry(fields: nib.Nifti1Header, shape: tuple[int, int, int]) -> Geometry
     return Geometry.of(shape, affine, free if _stored_alike(fields, free) else qform)
 
 
-def _qform(fields: nib.Nifti1Header) -> npt.NDArray[np.float64]:
-    parts = [*fields["pixdim"][:4], *(fields[f"quatern_{axis}"] for axis in "bcd")]
-    parts += [fields[f"qoffset_{axis}"] for axis in "xyz"]
+def _qform(fields: Fields) -> npt.NDArray[np.float64]:
     try:
-        if not np.isfinite(np.array(parts, dtype=np.float64)).all():
+        if not np.isfinite(np.concatenate([fields["pixdim"][:4], fields["quatern"], fields["qoffset"]])).all():
             raise ValueError
-        fields["pixdim"][0] = -1 if float(fields["pixdim"][0]) < 0 else 1  # the standard reads 0 as 1
-        matrix: npt.NDArray[np.float64] = fields.get_qform()  # type: ignore[no-untyped-call]  # nibabel's
+        return qform_of(fields)
     except ValueError:
         raise VolumeError(
             "its qform is no rotation (its quaternion is longer than 1 or no number).", _MEND_WRITE
         ) from None
-    return matrix
 
 
-def _stored_alike(fields: Any, free: npt.NDArray[np.float64]) -> bool:
+def _stored_alike(fields: Fields, free: npt.NDArray[np.float64]) -> bool:
     """Return whether the qform's numbers are those that this matrix is stored as, to the precision of float32.
 
     Near half a turn (LAS storage, a head turned by a milliradian) the last bit of the quaternion moves the decoded
     matrix by up to 0.005 mm, so that files of nibabel and ITK would seem to contradict themselves.
     """
-    stored = fields.copy()
-    stored.set_qform(free, 1)
-    turns = [np.array([float(header[f"quatern_{axis}"]) for axis in "bcd"]) for header in (fields, stored)]
-    if min(np.abs(turns[0] - sign * turns[1]).max() for sign in (1, -1)) > 3e-7:
+    lengths = np.sqrt((free[:3, :3] ** 2).sum(axis=0))
+    rotation = free[:3, :3] / lengths
+    side = 1.0 if np.linalg.det(rotation) > 0 else -1.0  # a mirrored volume is stored with its slices turned around
+    rotation[:, 2] *= side
+    turn = turn_of(rotation).astype(fields["quatern"].dtype)
+    if min(np.abs(fields["quatern"] - sign * turn).max() for sign in (1, -1)) > 3e-7:
         return False
-    names = ("qoffset_x", "qoffset_y", "qoffset_z")
-    places = [np.array([*header["pixdim"][:4], *(header[name] for name in names)]) for header in (fields, stored)]
-    return bool(np.abs(places[0] - places[1]).max() <= TOLERANCE_MM)
+    stored_side = -1.0 if fields["pixdim"][0] < 0 else 1.0
+    stored = [stored_side, *fields["pixdim"][1:4], *fields["qoffset"]]
+    return bool(np.abs(np.array(stored) - [side, *lengths, *free[:3, 3]]).max() <= TOLERANCE_MM)
