@@ -18,7 +18,6 @@ PAGES = sorted(
     for page in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"))
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
-NOT_THERE_YET = {"rescore"}
 
 
 def name_of(page: Path) -> str:
@@ -85,7 +84,6 @@ def test_the_command_check_would_notice_a_verb_and_an_option_that_are_not_there(
         "```\nich-bench evaluate x y  # comment\n```\n and `ich-bench compare a b`, `ich-bench show out --format csv`"
     )
     assert list(commands(text)) == ["evaluate x y", "compare a b", "show out --format csv"]
-    assert not NOT_THERE_YET & set(command_tree().commands)
 
 
 def test_the_readme_says_how_the_bare_command_comes_to_be_found_before_it_is_used() -> None:
@@ -101,12 +99,6 @@ def test_each_check_of_style_and_types_in_ci_runs_before_a_commit_too() -> None:
     hooks = re.findall(r"- id: ([a-z-]+)", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
     assert {"ruff", "mypy"} <= set(checked)
     assert {name for name in checked if name not in ("pip", "python")} <= set(hooks)
-
-
-def test_no_page_shows_a_command_that_is_not_there_yet() -> None:
-    for page in PAGES:
-        shown = {command.split()[0] for command in commands(page.read_text("utf-8"))}
-        assert not NOT_THERE_YET & shown, name_of(page)
 
 
 def test_the_examples_of_splits_by_slices_run_on_drawn_downloads(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ich_bench.cli import (
     machine,
     mend,
     report,
+    rescore,
     score,
     serve,
     submit,
@@ -39,6 +40,7 @@ __all__ = [
     "main",
     "mend",
     "report",
+    "rescore",
     "score",
     "serve",
     "submit",
@@ -48,7 +50,7 @@ ORDER = (
     *("demo", "evaluate", "validate", "show"),
     *("datasets", "prepare", "folds", "export"),
     *("regrid", "fix-headers", "calibrate"),
-    *("submit", "verify", "leaderboard", "compare", "claims", "app", "report", "cite"),
+    *("submit", "verify", "rescore", "leaderboard", "compare", "claims", "app", "report", "cite"),
     *("doctor", "cache"),
 )
 app.registered_commands.sort(key=lambda verb: ORDER.index(str(verb.name or getattr(verb.callback, "__name__", ""))))

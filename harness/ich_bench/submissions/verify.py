@@ -100,7 +100,7 @@ def verify(
     if problems:
         raise InputError(_headline(slug, len(problems)), problems)
     if write and recomputed:
-        _raise_level(found, recomputed, "container re-run" if container else "recomputed")
+        raise_level(found, recomputed, "container re-run" if container else "recomputed")
     names = tuple(file.path.name for file in recomputed)
     return Verified(
         submission=found,
@@ -212,7 +212,7 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
-def _raise_level(found: Submission, recomputed: Sequence[ScoreFile], level: str) -> None:
+def raise_level(found: Submission, recomputed: Sequence[ScoreFile], level: str) -> None:
     """Write the manifest again with the level of the recomputed files raised; whole or not at all."""
     path = found.folder / FILE
     names = {file.path.name for file in recomputed}
