@@ -6,7 +6,8 @@
 Makes the twelve-volume set in FOLDER (`engine_set.py`), then runs each tool in turn, round after round, one process
 each, and prints the median wall and CPU seconds, the ratios to us (the median of the ratios within a round) and the peak
 memory. A peer is looked for in each PYTHON in turn; one that none of them can import is named as absent, with the
-reason. A tool whose first run took longer than --once seconds is not run again. Our output folder is new in every run.
+reason. A tool whose first run took longer than --once seconds is not run again. Our output folder is new in every run,
+and so is our cache, but for `ich-bench-warm`, which meets references that one run before the first has seen.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).parent
-OURS, FLOOR = "ich-bench", "floor"
+OURS, WARM, FLOOR = "ich-bench", "ich-bench-warm", "floor"
 MODULES = {  # what must import, its distribution, and what it computes
+    WARM: ("ich_bench", "ich-bench", "the same, references seen before"),
     FLOOR: ("numpy", "numpy", "inflates and passes once over both masks"),
     "surface-distance": ("surface_distance", "surface-distance", "overlap, NSD, HD95, ASSD"),
     "nnunet": ("nnunetv2", "nnunetv2", "Dice, IoU, counts; no distance"),
@@ -107,35 +109,42 @@ def measured(
 ) -> dict[str, list[Ran | None]]:
     """Return what each round took for each tool; None where a slow one was not run again."""
     taken: dict[str, list[Ran | None]] = {tool.name: [] for tool in tools}
+    warm = tempfile.mkdtemp(prefix="engine-cache-")
+    for tool in tools:
+        if tool.name == WARM:
+            run(command(tool, folder, options), warm)
     for number in range(rounds):
         for tool in tools:
             before = taken[tool.name][:1]
             if before and before[0] is not None and (before[0].wall_s > once_s or before[0].failed):
                 taken[tool.name].append(None)
                 continue
-            ran = run(command(tool, folder, options))
+            cache = warm if tool.name == WARM else ""
+            ran = run(command(tool, folder, options), cache)
             taken[tool.name].append(ran)
             failed = "  FAILED" if ran.failed else ""
             print(f"round {number + 1}  {tool.name:18} {ran.wall_s:8.2f} s{failed}", file=sys.stderr, flush=True)
+    shutil.rmtree(warm)
     return taken
 
 
 def command(tool: Tool, folder: Path, options: Sequence[str]) -> list[str]:
     """Return a tool's command line; the word OUT stands for a new folder."""
-    if tool.name == OURS:
+    if tool.name in (OURS, WARM):
         score = [tool.python, "-m", "ich_bench", "evaluate", str(folder / "reference"), str(folder / "prediction")]
-        return [*score, "-o", "OUT", *(() if "--jobs" in options else ("--jobs", "1")), *options]
+        return [*score, "-o", "OUT/run", *(() if "--jobs" in options else ("--jobs", "1")), *options]
     driver = "floor.py" if tool.name == FLOOR else f"with_{tool.name.replace('-', '_')}.py"
     return [tool.python, str(HERE / "engine_peers" / driver), str(folder), "OUT/scores.csv"]
 
 
-def run(words: Sequence[str]) -> Ran:
-    """Run one command to its end in a process of its own, with one thread for linear algebra."""
+def run(words: Sequence[str], cache: str = "") -> Ran:
+    """Run one command to its end in a process of its own: one thread for linear algebra, a new cache but for `cache`."""
     out = tempfile.mkdtemp(prefix="engine-")
     words = [word.replace("OUT", out, 1) if word.startswith("OUT") else word for word in words]
+    settings = {**os.environ, **ONE_THREAD, "ICH_BENCH_CACHE": cache or f"{out}/cache"}
     with (Path(out) / "said").open("w+") as said:
         began = time.perf_counter()
-        child = subprocess.Popen(words, stdout=said, stderr=said, env={**os.environ, **ONE_THREAD})
+        child = subprocess.Popen(words, stdout=said, stderr=said, env=settings)
         _, status, used = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
