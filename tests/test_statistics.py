@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ich_bench import statistics
-from ich_bench.statistics import Status
+from ich_bench.statistics import Status, intervals
 
 # Hours of sleep gained under two drugs: Cushny & Peebles 1905, as in Student, Biometrika 6 (1908) 20; R's `sleep`.
 SLEEP_1 = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
@@ -302,3 +302,7 @@ def test_minimal_detectable_difference_by_hand() -> None:
 def test_margins_are_declared_for_every_dataset() -> None:
     assert statistics.equivalence_margin("seg-cq500") == statistics.equivalence_margin("hssayeni") == 0.05
     assert statistics.equivalence_margin("instance2022") == statistics.equivalence_margin("phantom-test") == 0.03
+
+
+def test_the_usual_quantile_is_scipys() -> None:
+    assert intervals._normal_quantile(0.975) == intervals._Z_95

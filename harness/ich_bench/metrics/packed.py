@@ -77,10 +77,10 @@ class Rows:
 def rows_of(packed: Packed) -> Rows | None:
     """Return the part of the mask that holds voxels; None where it is empty."""
     x, y, z = packed.shape
-    held = np.flatnonzero(_words(packed.bits))  # 64 voxels at a time
-    if held.size == 0:
+    words = np.flatnonzero(_words(packed.bits))  # 64 voxels at a time
+    if words.size == 0:
         return None
-    first, last = int(held[0]) * 64 // (x * y), min(z - 1, (int(held[-1]) * 64 + 63) // (x * y))
+    first, last = int(words[0]) * 64 // (x * y), min(z - 1, (int(words[-1]) * 64 + 63) // (x * y))
     if x % 8 == 0:
         slab = packed.bits.reshape(z, y, x // 8)[first : last + 1]
     else:  # rows do not begin with a byte: lay them out so that they do
@@ -88,8 +88,8 @@ def rows_of(packed: Packed) -> Rows | None:
         begin = first * x * y % 8
         slab = np.packbits(flat[begin : begin + (last + 1 - first) * x * y].reshape(-1, y, x), axis=2)
     seen = np.bitwise_or.reduce(slab, axis=0)  # what any slice holds
-    used = (slab.reshape(len(slab), -1).any(axis=1), seen.any(axis=1), seen.any(axis=0))
-    spans = [slice(int(np.argmax(along)), len(along) - int(np.argmax(along[::-1]))) for along in used]
+    used = (np.bitwise_or.reduce(slab.reshape(len(slab), -1), axis=1), *(np.bitwise_or.reduce(seen, n) for n in (1, 0)))
+    spans = [slice(int(held[0]), int(held[-1]) + 1) for held in map(np.flatnonzero, used)]
     begin_z, begin_y, begin_byte = (span.start for span in spans)
     return Rows(first=(first + begin_z, begin_y, begin_byte), bits=np.ascontiguousarray(slab[tuple(spans)]))
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ich_bench.statistics.samples import Status, sample
 
 RESAMPLES = 9_999
+_Z_95 = 1.959963984540054  # the quantile of 0.975, so that a summary needs no SciPy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +90,22 @@ def wilson(count: float, n: int, *, level: float = 0.95) -> Interval:
 
     Source: Wilson, JASA 22 (1927) 209-212.
     """
-    from scipy.special import ndtri  # stats.norm.ppf itself, without the rest of scipy.stats
-
     if not 0 <= count <= n:
         raise ValueError(f"a count within 0 and {n} expected, not {count}")
     if n == 0:
         return Interval(low=math.nan, high=math.nan, level=level, n=0, status=Status.NO_VALUES)
-    p, z = count / n, float(ndtri((1 + level) / 2))
+    p, z = count / n, _Z_95 if level == 0.95 else _normal_quantile((1 + level) / 2)
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low = 0.0 if p == 0 else max(0.0, middle - half)
     high = 1.0 if p == 1 else min(1.0, middle + half)
     return Interval(low=low, high=high, level=level, n=n, status=Status.OK)
+
+
+def _normal_quantile(share: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(share))
 
 
 def _without_spread(middle: float, n: int, level: float, status: Status) -> Interval:
