@@ -4,10 +4,10 @@
            [--python PYTHON ...]
 
 Makes the twelve-volume set in FOLDER (`engine_set.py`), then runs each tool in turn, round after round, one process
-each, and prints the median wall and CPU seconds, the ratios to us (the median of the ratios within a round) and the peak
-memory. A peer is looked for in each PYTHON in turn; one that none of them can import is named as absent, with the
-reason. A tool whose first run took longer than --once seconds is not run again. Our output folder is new in every run,
-and so is our cache, but for `ich-bench-warm`, which meets references that one run before the first has seen.
+each, and prints the median wall and CPU seconds, the ratios to us (the median of the ratios within a round) and the
+peak memory. A peer is looked for in each PYTHON in turn; one that none of them can import is named as absent, with
+the reason. A tool whose first run took longer than --once seconds is not run again. Our output folder is new in every
+run, and so is our cache, but for `ich-bench-warm`, which meets references that one run before the first has seen.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def command(tool: Tool, folder: Path, options: Sequence[str]) -> list[str]:
 
 
 def run(words: Sequence[str], cache: str = "") -> Ran:
-    """Run one command to its end in a process of its own: one thread for linear algebra, a new cache but for `cache`."""
+    """Run one command to its end in a process of its own: one thread for linear algebra, and `cache` or a new one."""
     out = tempfile.mkdtemp(prefix="engine-")
     words = [word.replace("OUT", out, 1) if word.startswith("OUT") else word for word in words]
     settings = {**os.environ, **ONE_THREAD, "ICH_BENCH_CACHE": cache or f"{out}/cache"}

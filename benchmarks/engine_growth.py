@@ -3,8 +3,8 @@
     python benchmarks/engine_growth.py FOLDER [--volumes 12 48 192] [--jobs 1 2] [--rounds 3]
 
 Makes each set below FOLDER (`engine_set.py`), runs all in turn, round after round, each with a cache and an output
-folder of its own, and prints median wall and CPU seconds, seconds a volume, the gain over one worker (median of the ratios
-within a round), and the peak memory of the largest process.
+folder of its own, and prints median wall and CPU seconds, seconds a volume, the gain over one worker (median of the
+ratios within a round), and the peak memory of the largest process.
 """
 
 from __future__ import annotations
