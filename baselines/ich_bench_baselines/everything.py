@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ich_bench.calibration import ROWS, calibrate
 from ich_bench.datasets import load_dataset, reader
 from ich_bench.errors import IchBenchError
 from ich_bench.places import write_json
@@ -29,7 +30,7 @@ from ich_bench_baselines.methods import METHODS, About
 from ich_bench_baselines.pieces import DONE, FAILED, RUNNING, State, reason_of, state
 
 PLAN = "plan.json"
-CALIBRATION = ("empty", "all-brain", "threshold")  # the rows of the design that need no training
+CALIBRATION = tuple(ROWS)  # rows that need no training: what any method must beat, and the noise ceiling
 FROM_POOL = {"slice", "slice-subtypes", "unlabelled"}
 SMOKE_POOL, DRAWN_POOL, REAL_POOL = "phantom-pool:24", "phantom-pool:2000", "rsna"
 _POLL_S = 0.5
@@ -198,8 +199,6 @@ def _all_of(jobs: tuple[Job, ...], says: Connection) -> None:
 
 def calibrated(job: Job) -> None:
     """Make and score the rows that need no method, where they are not there yet."""
-    from ich_bench.calibration import calibrate
-
     absent = [row for row in CALIBRATION if not list((job.out / row / "scores").glob(f"{job.dataset}.*"))]
     if absent:
         load_dataset(job.dataset, job.data)

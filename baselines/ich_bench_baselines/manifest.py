@@ -12,7 +12,7 @@ from ich_bench.errors import InputError
 from ich_bench.places import write_text
 from ich_bench.submissions.schema import FILE, check
 from ich_bench.submissions.written import toml_value
-from ich_bench_baselines.job import Job, folder, submission_folder, tested, titled
+from ich_bench_baselines.job import Job, folder, submission_folder, tested
 from ich_bench_baselines.methods import known, method
 from ich_bench_baselines.parts import facts, seconds, trainings
 from ich_bench_baselines.predict import JOURNAL, read_journal
@@ -34,7 +34,7 @@ def manifest(trained: Mapping[Job, Path]) -> dict[str, Any]:
     job, about = jobs[0], known(jobs[0].method)
     pool = [job.pool.partition(":")[0]] if job.pool else []
     found: dict[str, Any] = {
-        "method": titled(job),
+        "method": submission_folder(job).name,
         "team": TEAM,
         "version": _version(job),
         "about": f"{about.about}. {_how(job)}",

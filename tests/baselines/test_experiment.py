@@ -219,6 +219,7 @@ def test_a_manifest_says_elsewhere_pool_and_schedule(tmp_path: Path) -> None:
 
     other = said(train_on="phantom")
     assert (other["regime"], other["training_data"]) == ("from:phantom", ["phantom"])
+    assert other["method"] == "unet-mixed-from-phantom"  # else it would supersede the one of the folds on the board
     pool = said(pool="phantom-pool:20")
     assert (pool["regime"], pool["external_data"]) == ("cv+external", ["phantom-pool"])
     smoke = said(schedule="smoke")
