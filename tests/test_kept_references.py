@@ -118,3 +118,11 @@ def test_many_writers_and_readers_of_one_entry_see_it_whole_or_not_at_all() -> N
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(both, range(64)))
     assert [path.name for path in kept()] == ["key"]
+
+
+def test_an_entry_that_would_push_out_the_others_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = Side.of(noise(1))
+    keep("0", side, "")
+    monkeypatch.setattr(kept_references, "LARGEST_BYTES", 1000)
+    keep("1", side, "")
+    assert [path.name for path in kept()] == ["0"]

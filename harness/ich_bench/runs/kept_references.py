@@ -26,6 +26,7 @@ from ich_bench.metrics.side import Side
 from ich_bench.places import cache_folder
 
 MOST_BYTES = 2 * 2**30
+LARGEST_BYTES = 2**27  # of one entry: a checkerboard would push out what the others need
 VERSION = 1  # raised whenever what is kept, or how it is made, changes
 _ARRAYS = ("begins", "labels", "sizes", "places", "codes", "bits")  # wide numbers first: each then lies aligned
 _CHECK = 32
@@ -63,7 +64,7 @@ def keep(key: str, side: Side, mask_sha256: str) -> None:
     folder = _folder()
     part = folder / f".{key}.{uuid.uuid4().hex}.part"
     body = _packed(side, mask_sha256)
-    if len(body) > MOST_BYTES // 8:  # a checkerboard, say: it would push out what others need
+    if len(body) > LARGEST_BYTES:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
