@@ -14,7 +14,7 @@ CHUNKS_PER_WORKER = 8  # so many that no worker waits long for the last one, so 
 
 def chunks(tasks: Sequence[tuple[int, Task]], workers: int) -> list[Chunk]:
     """Return the tasks in chunks of about one size in voxels, largest volumes first: a long one never comes last."""
-    sized = sorted(((_voxel_bytes(task), index, task) for index, task in tasks), key=lambda one: (-one[0], one[1]))
+    sized = sorted(((voxel_bytes(task), index, task) for index, task in tasks), key=lambda one: (-one[0], one[1]))
     enough = sum(size for size, _, _ in sized) / (workers * CHUNKS_PER_WORKER)
     made: list[Chunk] = []
     chunk: list[tuple[int, Task]] = []
@@ -28,7 +28,7 @@ def chunks(tasks: Sequence[tuple[int, Task]], workers: int) -> list[Chunk]:
     return [*made, tuple(chunk)] if chunk else made
 
 
-def _voxel_bytes(task: Task) -> int:
+def voxel_bytes(task: Task) -> int:
     """Return the bytes of voxels in a task's mask, by the gzip trailer where there is one; no more than a hint."""
     path = task.prediction.path if task.prediction else task.case.reference
     try:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.runs.backends import LOKY, Backend
-from ich_bench.runs.chunks import Chunk, Numbered, chunks
+from ich_bench.runs.chunks import Chunk, Numbered, chunks, voxel_bytes
 from ich_bench.runs.journal import Journal
 from ich_bench.runs.task import Outcome, Task, run_task
 
 Progress = Callable[[int, int], None]
-POOL_PAYS_AFTER_S = 4.0  # a pool of fresh processes takes seconds to start; less work than this is done without
+POOL_PAYS_AFTER_S = 3.0  # a pool of fresh processes takes a second or two to start; less work is done without
 DEATHS = 3  # pools that may break one after the other without a new result
 
 
@@ -45,7 +45,7 @@ def run_all(
     began = time.monotonic()
     arrived((index, run_task(task, journal)) for index, task in rest[:1])
     rest = rest[1:]
-    if workers == 1 or (time.monotonic() - began) * len(rest) < POOL_PAYS_AFTER_S:
+    if workers == 1 or (time.monotonic() - began) * _times_the_first(tasks) < POOL_PAYS_AFTER_S:
         arrived((index, run_task(task, journal)) for index, task in rest)
     else:
         _pooled(rest, journal, min(workers, len(rest)), backend, arrived)
@@ -81,6 +81,14 @@ def _pooled(
                     "worker processes were killed again and again, most likely because memory ran out. What was scored "
                     "is kept: the same command continues. Use one worker (--jobs 1) or a machine with more memory."
                 ) from fault
+
+
+def _times_the_first(tasks: Sequence[Task]) -> float:
+    """Return how many times the first task's voxels all others have."""
+    if len(tasks) < 2:
+        return 0.0
+    first, *others = (voxel_bytes(task) for task in tasks)
+    return sum(others) / first
 
 
 def _scored(chunk: Chunk, journal: Journal) -> list[Numbered]:
