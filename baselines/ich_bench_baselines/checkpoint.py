@@ -78,14 +78,15 @@ def read(path: Path, *, device: str = "cpu") -> Checkpoint:
     """Return a checkpoint; IchBenchError where there is none, it is damaged, or it is another program's."""
     if not path.is_file():
         raise IchBenchError(f"there is no checkpoint {path}. `ich-bench baselines train` makes it.")
-    mend = "Delete it, and the same command trains again from the start."
+    mend = "If `ich-bench baselines` wrote it, delete it, and the same command trains again from the start."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location=device, weights_only=True)
     except Exception as fault:  # damaged bytes raise almost anything
-        first = printable(str(fault).splitlines()[0] if str(fault) else type(fault).__name__)
-        raise IchBenchError(f"{path} is no sound checkpoint: {first[:200]} {mend}") from fault
+        raise IchBenchError(
+            f"{path} is no sound checkpoint: it is damaged, or holds more than weights and plain values. {mend}"
+        ) from fault
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise IchBenchError(f"{path} is a checkpoint of another program or version; expected {FORMAT!r}. {mend}")
     try:

@@ -25,6 +25,7 @@ from ich_bench_baselines.pieces import DONE, RUNNING, WAITING, state
 
 CLUSTERS = ("slurm", "local")
 FOLDER = "cluster"
+_OURS = ("name", "slurm_dependency")  # parameters that no user gave
 _MINUTES = 24 * 60  # of a job, unless told; submitit's own 5 end a training in its first epoch
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
 
@@ -127,5 +128,6 @@ def _executor(folder: Path, cluster: str, given: Mapping[str, Any]) -> Any:
         executor.update_parameters(**{"timeout_min": _MINUTES, **given})
     except (NameError, TypeError, ValueError, RuntimeError, OSError) as fault:
         said = pieces.reason_of(fault)
-        raise UsageError(f"--cluster {cluster} with {dict(given)}: submitit says {said}") from fault
+        asked = "".join(f" --cluster-option {name}={value}" for name, value in given.items() if name not in _OURS)
+        raise UsageError(f"--cluster {cluster}{printable(asked)}: submitit says {said}") from fault
     return executor

@@ -71,6 +71,11 @@ def test_what_there_is_not_is_told_with_the_nearest_there_is(tmp_path: Path, mon
     assert "the data of hssayeni were not found" in str(nothing)
     assert not isinstance(nothing, UsageError)
     assert "--pool" in str(refused("train", "unet-mixed", "-d", "phantom-mini", "--pool", "rsna", *out))
+    assert "learns from a pool" in str(refused("run", "multilabel-ce", "-d", "phantom-mini", "--dry-run", *out))
+    assert "leave --pool away" in str(refused("run", "nnunet-2d", "-d", "phantom-mini", "--pool", "rsna", *out))
+    on = ["run", "unet-mixed", "-d", "phantom-mini", "--device", "cpu", *out]
+    assert "goes with --cluster" in str(refused(*on, "--cluster-option", "timeout_min=5"))
+    assert "--submit goes with" in str(refused(*on, "--cluster", "local", "--submit", str(tmp_path / "shelf")))
     (tmp_path / "last.ckpt").write_bytes(b"PK something else")
     assert "no sound checkpoint" in str(
         refused("predict", str(tmp_path / "last.ckpt"), "phantom-mini", "-o", str(tmp_path / "masks"))

@@ -195,7 +195,7 @@ def test_bf16_stays_within_two_percent_of_fp32_on_a_fixed_batch(tmp_path: Path) 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x04N.", b"no checkpoint"])
 def test_a_damaged_checkpoint_is_explained(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.ckpt").write_bytes(content)
-    with pytest.raises(IchBenchError, match="Delete it, and the same command trains again"):
+    with pytest.raises(IchBenchError, match="delete it, and the same command trains again"):
         checkpoint.read(tmp_path / "x.ckpt")
 
 

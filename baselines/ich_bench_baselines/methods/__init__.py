@@ -14,7 +14,7 @@ A file `methods/unet_mixed.py` is the method `unet-mixed`. It holds:
     load(path, device) -> Predictor         CT → mask
     stages(job) -> tuples                   optional: (part, training cases, epochs, batch, slices or None) of each
                                             training, for `--dry-run`; else its settings of class `Supervised`
-    said(job) -> dict                       optional: what the manifest says besides (`experiment.manifest`)
+    said(job) -> dict                       optional: what the manifest says besides (`manifest`)
 
 The plain values are read from the file without running it, so that the table of methods needs no torch.
 """

@@ -16,6 +16,7 @@ from ich_bench_baselines.predict import Predictor
 from ich_bench_baselines.qayyum import coarse as qayyum
 from ich_bench_baselines.qayyum import coarse_fine
 from ich_bench_baselines.qayyum.settings import Coarse, coarse_settings
+from ich_bench_baselines.spahr.settings import need_supervision
 
 ID = "qayyum-coarse-fine"
 PAPER = "Qayyum 2023, Sec. 2.2 to 2.4"
@@ -92,7 +93,7 @@ def stages(job: Job) -> Iterator[tuple[str, int, int, int, int | None]]:
 
 def train(job: Job) -> Path:
     """Train one fold and return its parts.json; of nnU-Net alone its checkpoint."""
-    coarse_fine.need_no_pool(job)
+    need_supervision(job)
     how = settings(job)
     if coarse_fine.fine_alone(job):
         return train_nnunet(job, how.fine)

@@ -1,6 +1,6 @@
 """What does the process of nnU-Net do: fingerprint, plan, preprocessing, training, and one checkpoint of ours?
 
-Started by `nnunet_process`, with a file of plain values. Everything heavy is imported inside functions: its workers
+Started by `nnunet.process`, with a file of plain values. Everything heavy is imported inside functions: its workers
 import this module again.
 """
 

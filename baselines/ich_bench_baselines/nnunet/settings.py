@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Any, TypeVar, cast
 
-from ich_bench.errors import UsageError
 from ich_bench_baselines.job import Job, training_cases
 from ich_bench_baselines.paper import code, ours, paper, scaled, variant
+from ich_bench_baselines.spahr.settings import need_supervision
 
 S = TypeVar("S", bound="NnUNet")
 PAPER = "Isensee 2021, Methods"
@@ -59,8 +59,7 @@ def nnunet_settings(settings_class: type[S], job: Job) -> S:
 
     UsageError for a pool, which nnU-Net has no use for, and for a side that its network cannot halve.
     """
-    if job.pool is not None:
-        raise UsageError(f"{job.method} learns from drawn masks alone: leave --pool away.")
+    need_supervision(job)
     kind = _on_phantom(settings_class) if job.schedule == "phantom" else settings_class
     found = scaled(variant(kind, job.variant), "smoke" if job.schedule == "smoke" else "paper")
     if job.epochs is not None:

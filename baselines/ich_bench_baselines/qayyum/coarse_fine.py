@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ich_bench.cases import Case
-from ich_bench.errors import IchBenchError, UsageError
+from ich_bench.errors import IchBenchError
 from ich_bench.volume import open_mask
 from ich_bench_baselines.alone import alone
 from ich_bench_baselines.data.guard import Guard
@@ -119,12 +119,6 @@ def others(cases: Sequence[Case], held: Sequence[Case]) -> tuple[str, ...]:
 def fine_alone(job: Job) -> bool:
     """Return whether the job asks for the fine stage without the coarse one."""
     return choice(job, "stage") == "nnunet-alone"
-
-
-def need_no_pool(job: Job) -> None:
-    """Raise UsageError where the method was given a pool."""
-    if job.pool is not None:
-        raise UsageError(f"{job.method} learns from drawn masks alone: leave --pool away.")
 
 
 def said(job: Job) -> dict[str, Any]:

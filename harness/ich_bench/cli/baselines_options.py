@@ -50,8 +50,11 @@ OUT = Path("ich-bench-out/baselines")
 
 def job_of(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, device: str = "cpu",
            precision: str | None = None, jobs: int = 1, check: bool = True, there: bool = False,
-           **more: Any) -> Any:  # fmt: skip
-    """Return the checked job that the options ask for; `there`: it will run on another machine, of named device."""
+           any_pool: bool = False, **more: Any) -> Any:  # fmt: skip
+    """Return the checked job that the options ask for.
+
+    `there`: it will run on another machine, of named device; `any_pool`: --pool is that of other methods too.
+    """
     from ich_bench.folds import load_scheme
     from ich_bench_baselines.job import Job, check_names
     from ich_bench_baselines.job import check as check_job
@@ -74,7 +77,22 @@ def job_of(method_id: str, dataset: str, out: Path, *, fold: int | None = 0, dev
         **more,
     )
     (check_job if check else check_names)(job)
+    if check and not any_pool:
+        _check_pool(job)
     return job
+
+
+def _check_pool(job: Any) -> None:
+    """Raise UsageError where a pool is needed and none is named, or the other way round: before anything is done."""
+    from ich_bench_baselines.everything import FROM_POOL, needs_pool
+    from ich_bench_baselines.methods import known
+    from ich_bench_baselines.pretext.training import KINDS
+
+    about = known(job.method)
+    if job.pool is None and needs_pool(about):
+        raise UsageError(f"{job.method} learns from a pool of slices: name one with --pool. {KINDS}.")
+    if job.pool is not None and not FROM_POOL & set(about.labels):
+        raise UsageError(f"{job.method} learns from drawn masks alone: leave --pool away.")
 
 
 def option_pairs(given: list[str] | None) -> tuple[tuple[str, str], ...]:

@@ -77,12 +77,18 @@ def run(dataset: DatasetName, method_id: OneMethod = None, everything: All = Fal
         raise UsageError("name one METHOD (`ich-bench baselines list`), or give --all, not both.")
     if everything and (option or probabilities):
         raise UsageError("--option and --probabilities go with one method: leave them or --all away.")
+    if cluster is None and cluster_option:
+        raise UsageError("--cluster-option goes with --cluster.")
+    if cluster is not None and submit is not None:
+        raise UsageError(
+            "--submit goes with a run on this machine: leave it away, and `ich-bench submit` what is scored."
+        )
     seeds, folds = seed_numbers(seed), fold_numbers(fold)
     job = job_of(method_id or FIRST, dataset, out, scheme=scheme, fold=None, seed=seeds[0], data=data, budget=budget,
                  schedule=schedule, variant=variant, train_on=train_on, train_data=train_data, pool=pool,
                  options=option_pairs(option), device=device, precision=precision, compiled=compiled, batch=batch,
                  epochs=epochs, width=width, side=side, jobs=jobs, probabilities=probabilities,
-                 there=cluster is not None)  # fmt: skip
+                 there=cluster is not None, any_pool=everything)  # fmt: skip
     if dry_run:
         console.data(_plan(job, folds, seeds, everything))
     elif cluster is not None:
