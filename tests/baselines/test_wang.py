@@ -156,10 +156,13 @@ def test_every_value_has_an_origin_and_the_papers_are_the_papers() -> None:
     rows = {row.name: row for row in origins(method("wang-semi-supervised").settings(job))}
     paper = {name: row.value for name, row in rows.items() if row.origin == "paper"}
     assert (paper["training.epochs"], paper["unsupervised.lr"]) == (4000, 1e-4)
-    assert (rows["supervised.lr"].value, rows["supervised.lr"].origin) == (1.0, "ours")
-    fixed = method("wang-semi-supervised").settings(replace(job, options=(("step", "fixed"),)))
-    own = {row.name: row for row in origins(fixed)}["supervised.lr"]
-    assert (own.value, own.origin, fixed.supervised.line_search) == (1e-4, "paper", "none")
+    assert (paper["supervised.lr"], rows["supervised.line_search"].value) == (1e-4, "none")
+    for other in ({"options": (("step", "search"),)}, {"schedule": "phantom"}):
+        found = method("wang-semi-supervised").settings(replace(job, **other))
+        own = {row.name: row for row in origins(found)}["supervised.lr"]
+        assert (own.value, own.origin, found.supervised.line_search) == (1.0, "ours", "strong_wolfe")
+    fixed = method("wang-semi-supervised").settings(replace(job, schedule="phantom", options=(("step", "fixed"),)))
+    assert fixed.supervised.lr == 1e-4
     assert (paper["supervised.optimizer"], paper["unsupervised.optimizer"]) == ("l-bfgs", "adam")
     assert (paper["k"], paper["mask_loss"], paper["pool.most"], paper["slices.side"]) == (40.0, "jaccard", 100_000, 256)
     assert rows["unet.top"].origin == rows["unet.depth"].origin == rows["slices.window_hu"].origin == "ours"

@@ -23,7 +23,7 @@ ABOUT = "the network of wang-semi-supervised without its curriculum: both parts 
 SUPERVISION = "semi-supervised"
 LABELS = ("voxel", "slice")
 PARAMETERS = 329_747
-CHOICES = {"strategy": ("alternating", "joint"), "step": ("search", "fixed"), "labels": ("80", "50", "20")}
+CHOICES = {"strategy": ("alternating", "joint"), "step": ("usual", "search", "fixed"), "labels": ("80", "50", "20")}
 DEPARTURES = (
     "Network, losses and rates are Wang's, who applied Chen's training to them in 2-D; Chen's own network is 3-D, with "
     "strided convolutions and instance normalisation.",

@@ -21,7 +21,7 @@ ABOUT = "shallow U-Net whose encoder first tells slices with hemorrhage from oth
 SUPERVISION = "weakly-supervised-transfer"
 LABELS = ("voxel", "slice")
 PARAMETERS = 237_873
-CHOICES = {"step": ("search", "fixed"), "labels": ("80", "50", "20")}
+CHOICES = {"step": ("usual", "search", "fixed"), "labels": ("80", "50", "20")}
 DEPARTURES = (
     "All of wang-supervised.",
     "Of the pre-training the paper says 'classification' alone: hemorrhage or none, cross-entropy, 50 epochs are ours.",

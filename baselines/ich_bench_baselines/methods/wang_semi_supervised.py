@@ -20,7 +20,7 @@ ABOUT = "shallow U-Net with a second decoder that rebuilds unlabelled slices; a 
 SUPERVISION = "semi-supervised"
 LABELS = ("voxel", "slice")
 PARAMETERS = 329_747
-CHOICES = {"step": ("search", "fixed"), "labels": ("80", "50", "20")}
+CHOICES = {"step": ("usual", "search", "fixed"), "labels": ("80", "50", "20")}
 DEPARTURES = (
     "All of wang-supervised.",
     "Chance decides once an epoch, counted from 0: an epoch on masks, or on as many slices of the pool as have masks.",

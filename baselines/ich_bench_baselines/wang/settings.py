@@ -38,7 +38,7 @@ from ich_bench_baselines.wang.rates import FixedLbfgs, Lbfgs, Rates
 from ich_bench_baselines.wang.turns import Turn
 
 S = TypeVar("S")
-STEP = "step"  # the option of all these methods: L-BFGS by a line search, or by the paper's fixed rate
+STEP = "step"  # L-BFGS by a line search or at the paper's fixed rate; usual: that on the paper's schedule alone
 _WINDOW = (0.0, 80.0)
 _WHY = "Sec. 5.1 says brain window alone: the usual one, 80 HU wide around 40"
 
@@ -96,7 +96,7 @@ class Wang:
     unet: WangUNetSettings = WangUNetSettings()
     slices: WangSlices = WangSlices()
     training: Training = Training()
-    supervised: Rates = Lbfgs()  # or FixedLbfgs
+    supervised: Rates = Lbfgs()  # or FixedLbfgs, on the paper's schedule
     mask_loss: Literal["jaccard", "dice"] = paper("jaccard", "Sec. 5.3")
     threshold: float = ours(0.5, "the paper names none")
 
@@ -120,7 +120,9 @@ def wang_settings(kind: type[S], job: Job) -> S:
         full = replace(full, training=OnPhantomSchedule())
         if hasattr(full, "unsupervised"):
             full = replace(full, unsupervised=OnPhantomAdam())
-    if dict(job.options).get(STEP) == "fixed" and full.supervised.optimizer == "l-bfgs":
+    step = dict(job.options).get(STEP, "usual")
+    fixed = step == "fixed" or (step == "usual" and job.schedule == "paper")
+    if fixed and full.supervised.optimizer == "l-bfgs":
         full = replace(full, supervised=FixedLbfgs())
     found: Any = spahr.asked(scaled(full, "smoke" if job.schedule == "smoke" else "paper"), full, job)
     if job.side is not None and hasattr(found, "pool"):
