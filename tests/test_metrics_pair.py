@@ -99,9 +99,12 @@ def test_steps_are_all_of_the_shortest_in_order(spacing_mm: tuple[float, float, 
     assert {tuple(step) for step in shorter[:, ::-1].tolist()} <= {step for _, step in listed}
 
 
-@pytest.mark.parametrize("dearer", [0, 10**9])
-def test_a_tree_and_a_distance_transform_find_the_same_distances(monkeypatch: pytest.MonkeyPatch, dearer: int) -> None:
+@pytest.mark.parametrize(("few", "dearer"), [(0, 0), (0, 10**9), (10**9, 0)])
+def test_comparison_with_all_a_tree_and_a_distance_transform_find_the_same_distances(
+    monkeypatch: pytest.MonkeyPatch, few: int, dearer: int
+) -> None:
     monkeypatch.setattr(nearest, "_STEPS", 5)
+    monkeypatch.setattr(nearest, "_FEW", few)
     monkeypatch.setattr(nearest, "_TREE_IS_DEARER", dearer)
     nearest.shells.cache_clear()
     try:

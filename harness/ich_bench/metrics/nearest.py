@@ -17,6 +17,7 @@ Step = tuple[int, int, int]  # (z, y, x)
 
 _STEPS = 1500  # so many corners around one are looked at one by one
 _PATIENCE, _PAYS = 64, 0.03  # where so many steps found less than this share of what was left, a search tree is cheaper
+_FEW = 8  # so many are compared with every corner of the other surface sooner than a tree of these is built
 _TREE_IS_DEARER = 12  # a search in the tree costs as much as so many voxels of a distance transform
 
 
@@ -42,7 +43,8 @@ class Lookup:
         """Return distances in mm, ascending, and for each of the places which of them is its own.
 
         Exact because steps are taken in the order of their length: the first that meets the other surface is as short
-        as any that does. What no step reaches is found by a search tree or a distance transform, both exact.
+        as any that does. What no step reaches is compared with every corner of the other surface, or looked for in a
+        search tree or a distance transform, which are exact as well.
         """
         goals = self._at(others)
         self._flags[goals] = True
@@ -74,6 +76,8 @@ class Lookup:
         return np.concatenate([near_mm, far_mm]), kind
 
     def _far(self, places: Places, others: Places) -> Floats:
+        if places.shape[1] <= _FEW:
+            return np.array([self._lengths(others - place[:, None]).min() for place in places.T])
         if places.shape[1] * _TREE_IS_DEARER > math.prod(self._sides):
             from scipy.ndimage import distance_transform_edt
 
@@ -85,9 +89,11 @@ class Lookup:
 
         tree = cKDTree(others.T * self._mm, balanced_tree=False, compact_nodes=False)
         _, nearest = tree.query(places.T * self._mm)
-        apart = (places - others[:, nearest]) * self._mm[:, None]
-        far: Floats = np.sqrt((apart**2).sum(axis=0))
-        return far
+        return self._lengths(places - others[:, nearest])
+
+    def _lengths(self, apart: Places) -> Floats:
+        lengths: Floats = np.sqrt(((apart * self._mm[:, None]) ** 2).sum(axis=0))
+        return lengths
 
     def _at(self, places: Places) -> npt.NDArray[np.intp]:
         z, y, x = (along.astype(np.intp) - start for along, start in zip(places, self._lower, strict=True))
