@@ -104,13 +104,24 @@ def read(path: Path, *, device: str = "cpu") -> Checkpoint:
 
 def check_same(path: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raise IchBenchError that names what differs where a checkpoint was trained otherwise than is asked now."""
-    differing = sorted(name for name in {*held, *wanted} if held.get(name) != wanted.get(name))
-    if differing:
+    if dict(held) != dict(wanted):
+        held, wanted = _one_by_one(held, wanted), _one_by_one(wanted, held)
+        differing = sorted(name for name in {*held, *wanted} if held.get(name) != wanted.get(name))
         told = "; ".join(f"{name}: {held.get(name)!r} there, {wanted.get(name)!r} now" for name in differing[:6])
         more = f" … ({len(differing)} in all)" if len(differing) > 6 else ""
         raise IchBenchError(
             f"{path} was trained otherwise: {printable(told)}{more}. Name another --out, or delete it to train anew."
         )
+
+
+def _one_by_one(about: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same with each of its `settings` by name and value, where these tell it from the other."""
+    mine, theirs = ({row["name"]: row["value"] for row in one.get("settings") or ()
+                     if isinstance(row, dict) and {"name", "value"} <= {*row}} for one in (about, other))  # fmt: skip
+    if mine == theirs:
+        return dict(about)
+    rest = {name: value for name, value in about.items() if name != "settings"}
+    return {**rest, **{f"settings {name}": value for name, value in mine.items()}}
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:

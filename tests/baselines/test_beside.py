@@ -40,10 +40,13 @@ def test_ours_is_the_mean_of_the_cohort_and_a_part_of_it_is_compared_in_kind_onl
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = (row("phantom-mini"), row("phantom-mini", subset="without one", same=False), row("hssayeni"))
-    monkeypatch.setattr(module, "reported", lambda method: printed if method == "unet-ich-only" else ())
     scores = read_scores(out / "unet-ich-only/scores/phantom-mini.parquet").to_pandas()
     mean = float(scores.loc[scores["has_ich"], "dice"].mean())
-    same, part, other = beside([out], out.parent)
+    fewer = row("phantom-mini", subset="20 % of labels", same=False)
+    again = (*printed, fewer, row("phantom-mini"))
+    monkeypatch.setattr(module, "reported", lambda method: again if method == "unet-ich-only" else ())
+    same, part, other, labels = beside([out], out.parent)  # a number printed twice is one
+    assert labels.ours is None  # trained on all labels, which is another training
     assert (same.value, same.printed, same.metric, same.comparable, same.seeds) == (0.42, "42 ± 30", "dice", True, 1)
     assert same.ours == pytest.approx(mean, abs=1e-12)
     assert same.difference == pytest.approx(mean - 0.42)

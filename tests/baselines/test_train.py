@@ -199,6 +199,19 @@ def test_a_damaged_checkpoint_is_explained(tmp_path: Path, content: bytes) -> No
         checkpoint.read(tmp_path / "x.ckpt")
 
 
+def test_what_was_trained_otherwise_is_named_setting_by_setting(tmp_path: Path) -> None:
+    def about(top: int, lr: float) -> dict[str, Any]:
+        rows = [("unet.top", top), ("unet.depth", 5), ("training.lr", lr)]
+        return {"seed": 0, "settings": [{"name": name, "value": value, "origin": "ours"} for name, value in rows]}
+
+    checkpoint.check_same(tmp_path, about(8, 0.1), about(8, 0.1))
+    with pytest.raises(IchBenchError) as fault:
+        checkpoint.check_same(tmp_path, about(8, 0.1), about(12, 0.1))
+    assert "was trained otherwise: settings unet.top: 8 there, 12 now. Name" in str(fault.value)
+    with pytest.raises(IchBenchError, match=r"seed: 1 there, 0 now; settings training.lr: 0.2 there, 0.1 now"):
+        checkpoint.check_same(tmp_path, {**about(8, 0.2), "seed": 1}, about(8, 0.1))
+
+
 def test_a_checkpoint_of_another_program_is_explained(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "x.ckpt")
     with pytest.raises(IchBenchError, match="another program or version"):

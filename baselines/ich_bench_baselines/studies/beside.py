@@ -6,6 +6,7 @@ Only means on the same dataset and cohort are put side by side; the protocols of
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,12 @@ def beside(outs: Sequence[Path] = (), submissions: Path | None = None) -> tuple[
         IchBenchError: a folder holds no scores, or cannot be read.
     """
     ours = [*load_submissions(submissions).submissions, *from_runs(outs)]
-    return tuple(one for method in METHODS for row in reported(method) for one in _numbers(row, [*_of(method, ours)]))
+    found: dict[tuple[object, ...], Beside] = {}
+    for method in METHODS:
+        for row in reported(method):
+            for one in _numbers(row, _of(method, ours)):  # what an abstract repeats of a table is one number
+                found.setdefault((method, one.dataset, one.cohort, one.metric, one.value), one)
+    return tuple(found.values())
 
 
 def text(rows: Sequence[Beside], *, markdown: bool = False) -> str:
@@ -95,7 +101,9 @@ def _is_of(method: str, said: Manifest) -> bool:
 
 
 def _numbers(row: ReportedRow, ours: Sequence[Submission]) -> list[Beside]:
-    found = next(((one, file) for one in ours if row.dataset and (file := one.score_file(row.dataset))), None)
+    share = re.match(r"(\d+) % of labels", row.subset)  # ours of fewer labels are folds of their own
+    scheme = f"lf{share[1]}" if share else None
+    found = next(((one, file) for one in ours if row.dataset and (file := one.score_file(row.dataset, scheme))), None)
     return [
         Beside(
             method=row.method_id,

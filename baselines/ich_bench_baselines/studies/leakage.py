@@ -95,15 +95,23 @@ class Study:
     def text(self) -> str:
         """Return the table as text, at most 80 columns wide."""
         first = self.cells[0]
+        folds = f"{first.folds} fold{'' if first.folds == 1 else 's'}"
         heading = (
-            f"Leakage study · {self.dataset} · {self.scheme} · seed {self.seed} · folds {first.folds} · "
+            f"Leakage study · {self.dataset} · {self.scheme} · seed {self.seed} · {folds} · "
             f"{first.slices} slices with ICH of {first.cases} heads"
         )
         scores = tuple((one.title, f"{one.dice_slices:.3f}", f"{one.dice_cases:.3f}") for one in self.cells)
         header = ("split and checkpoint", "dice by slice", "by head")
         said = tuple((one.title, one.leaks) for one in self.cells)
         mark = (("mark", f"{MARK}."),)
-        return as_text(heading, (Block(header=header, rows=scores), Block(rows=said), Block(rows=mark)))
+        return as_text(
+            heading,
+            (
+                Block(header=header, rows=scores),
+                Block(rows=said),
+                Block(rows=mark),
+            ),
+        )
 
 
 def study(job: Job, *, folds: Sequence[int] | None = None, stage: Callable[[str], None] = lambda what: None) -> Study:
