@@ -209,6 +209,13 @@ def test_a_scheduler_that_is_not_there_is_told_in_words(cohort: tuple[Path, Path
         ich_bench.evaluate(*cohort, out=tmp_path / "out", backend="dask", scheduler=f"tcp://127.0.0.1:{port}")
 
 
+@pytest.mark.slow  # the import of distributed alone takes a second or two; with the others of Dask
+def test_tls_without_a_certificate_is_told_in_words(cohort: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(IchBenchError, match="no certificate is configured here"):
+        ich_bench.evaluate(*cohort, out=tmp_path / "out", backend="dask", scheduler="tls://127.0.0.1:1")
+
+
 @pytest.mark.slow
 def test_a_cluster_of_ours_listens_on_this_machine_alone() -> None:
     pytest.importorskip("distributed")

@@ -101,14 +101,17 @@ def _client(backend: Backend, workers: int) -> Iterator[Any]:
         ):
             yield client
         return
+    tls = backend.scheduler.startswith("tls")
     try:
+        if tls and not distributed.Security().get_connection_args("client").get("ssl_context"):
+            raise ValueError("no certificate is configured here")
         client = distributed.Client(backend.scheduler, timeout=10, set_as_default=False)
-    except (OSError, TimeoutError, TypeError, ValueError) as fault:  # TypeError: tls:// without certificates
+    except (OSError, TimeoutError, TypeError, ValueError) as fault:
         told = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        tls = " Dask reads certificates from its own configuration (distributed.comm.tls)."
         raise IchBenchError(
-            f"the Dask scheduler {backend.scheduler} was not reached: {told}. Is it running, and reached from here?"
-            + (tls if backend.scheduler.startswith("tls") else "")
+            f"the Dask scheduler {backend.scheduler} was not reached: {told}. "
+            + ("Name certificates in Dask's configuration (distributed.comm.tls). " if tls else "")
+            + "Is it running, and reached from here?"
         ) from fault
     with client:
         yield client
