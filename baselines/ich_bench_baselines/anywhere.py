@@ -12,8 +12,9 @@ from ich_bench.folds import load_scheme
 from ich_bench.volume import MASK_SUFFIXES, is_mask_name, stem
 from ich_bench_baselines.job import WHOLE, Progress
 from ich_bench_baselines.methods import method
-from ich_bench_baselines.parts import SEGMENTATION, about_of, read_parts
+from ich_bench_baselines.parts import PARTS, SEGMENTATION, about_of, read_parts
 from ich_bench_baselines.predict import write_predictions
+from ich_bench_baselines.train import LAST
 
 JOURNAL = ".predicted.jsonl"  # beside the masks, where `evaluate` passes it over
 
@@ -31,7 +32,7 @@ def predict_anywhere(
     """Write `<case_id>.nii.gz` for each head of a dataset or folder into `out`; return the files and a note.
 
     Args:
-        checkpoint: last.ckpt or parts.json of a training.
+        checkpoint: last.ckpt or parts.json of a training, or the folder that holds it.
         what: A dataset id, or a folder of CTs (.nii.gz, .nii, .mha …), whose masks get the names of the CTs.
         out: Where the masks go.
         data: The dataset's own folder.
@@ -44,6 +45,7 @@ def predict_anywhere(
         IchBenchError: the checkpoint is none, or another program's; there is nothing to predict.
         InputError: with every CT that cannot be read.
     """
+    checkpoint = next((path for name in (PARTS, LAST) if (path := checkpoint / name).is_file()), checkpoint)
     about = training_of(checkpoint)
     predictor = method(str(about["method"])).load(checkpoint, device)
     cases, note = _cases(what, data, about, every=every)

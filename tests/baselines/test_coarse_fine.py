@@ -119,7 +119,7 @@ def test_its_checkpoint_writes_a_folder_for_a_closed_challenge(
     case = load_dataset("phantom-mini", heads).cases[0]
     assert case.ct is not None
     (closed / "A-17.nii.gz").write_bytes(case.ct.read_bytes())
-    files, _ = predict_anywhere(trained[1], str(closed), tmp_path / "masks")
+    files, _ = predict_anywhere(trained[1].parent, str(closed), tmp_path / "masks")
     assert [path.name for path in files] == ["A-17.nii.gz"]
 
 

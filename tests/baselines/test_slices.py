@@ -331,7 +331,7 @@ def test_the_size_is_told_before_anything_is_written(mini: Dataset) -> None:
     assert size_of(wanted).at_rest == 36 * 32 * 32 * 3  # images, masks and cavities of 4 heads with 9 slices each
     found = build(wanted, tell=lambda line: told.append(f"{line} {wanted.folder.exists()}"))
     assert len(told) == 1
-    assert told[0].startswith("phantom-mini: about 36 slices of 32 × 32, 0.000111 GB in ")
+    assert told[0].startswith("phantom-mini: about 36 slices of 32 × 32, 111 kB in ")
     assert told[0].endswith("False")
     assert sum((found.folder / f"{kind}.npy").stat().st_size - 128 for kind in slices.KINDS) == 36 * 32 * 32 * 3
 
@@ -342,7 +342,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(
     usage = type(shutil.disk_usage("/"))(total=10, used=10, free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     monkeypatch.setattr(slice_build, "_make", lambda *_: pytest.fail("made"))
-    with pytest.raises(IchBenchError, match=r"need 0.000111 GB in .*; 1e-06 GB are free.*ICH_BENCH_CACHE"):
+    with pytest.raises(IchBenchError, match=r"need 111 kB in .*; 1 kB are free.*ICH_BENCH_CACHE"):
         made(mini)
 
 

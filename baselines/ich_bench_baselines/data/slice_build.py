@@ -267,12 +267,12 @@ def _make_room(plan: Plan, parts: Path, tell: Callable[[str], None] | None) -> N
     while not there.exists():
         there = there.parent
     free = shutil.disk_usage(there).free + sum(one.stat().st_size for one in listed(parts))
-    told = f"{size.at_rest / 1e9:.3g} GB in {plan.folder} ({size.while_made / 1e9:.3g} GB while they are made)"
+    told = f"{_told(size.at_rest)} in {plan.folder} ({_told(size.while_made)} while they are made)"
     if tell is not None:
         tell(f"{plan.dataset}: about {size.slices:,} slices of {plan.side} × {plan.side}, {told}")
     if free < size.while_made:
         raise IchBenchError(
-            f"the slices of {plan.dataset} need {told}; {free / 1e9:.3g} GB are free. Free space there, or name "
+            f"the slices of {plan.dataset} need {told}; {_told(free)} are free. Free space there, or name "
             "another folder in ICH_BENCH_CACHE."
         )
 
@@ -292,3 +292,8 @@ def _in_words(folder: Path) -> Iterator[None]:
 
 def _path(parts: Path, chunk: Chunk) -> Path:
     return parts / f"{chunk.name}.npz"
+
+
+def _told(size: int) -> str:
+    """Return bytes in the unit that leaves a number from 1 on: 14.1 GB, 7.8 MB, 111 kB."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

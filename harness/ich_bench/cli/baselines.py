@@ -87,7 +87,9 @@ def train(method_id: MethodId, dataset: DatasetName, fold: Annotated[int, typer.
 
 @baselines.command()
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="last.ckpt or parts.json of a training.", show_default=False)],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="last.ckpt or parts.json of a training, or its folder.", show_default=False)
+    ],
     what: Annotated[str, typer.Argument(help="A dataset id, or a folder of head CTs.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the masks go.")],
     data: Data = None,
