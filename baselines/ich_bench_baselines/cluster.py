@@ -78,7 +78,7 @@ def is_queued(job: Job) -> bool:
     if kept["cluster"] == "local":  # its number is that of a process
         ended = submitit.LocalJob(job.out / FOLDER, kept["id"]).paths.result_pickle.exists()
         return not ended and _is_alive(int(kept["id"]))
-    handed = submitit.SlurmJob(job.out / FOLDER, kept["id"])
+    handed: Any = submitit.SlurmJob(job.out / FOLDER, kept["id"])
     return not handed.done(force_check=True) and not str(handed.state).startswith(_ENDED)
 
 

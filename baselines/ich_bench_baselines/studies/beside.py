@@ -63,8 +63,8 @@ def beside(outs: Sequence[Path] = (), submissions: Path | None = None) -> tuple[
     found: dict[tuple[object, ...], Beside] = {}
     for method in METHODS:
         for row in reported(method):
-            for one in _numbers(row, _of(method, ours)):  # what an abstract repeats of a table is one number
-                found.setdefault((method, one.dataset, one.cohort, one.metric, one.value), one)
+            for one in _numbers(row, _of(method, ours)):  # what two sources print, to three digits, is one number
+                found.setdefault((method, one.dataset, one.cohort, one.metric, _number(one.value)), one)
     return tuple(found.values())
 
 
