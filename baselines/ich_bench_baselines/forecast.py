@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ich_bench.datasets import card
-from ich_bench.errors import IchBenchError
+from ich_bench.errors import IchBenchError, UsageError
 from ich_bench.places import data_folder
 from ich_bench.tables.layout import Block, as_text
 from ich_bench_baselines.everything import groups
@@ -26,7 +26,8 @@ _BYTES_A_WEIGHT = 12  # the weight and Adam's two moments, float32
 class Forecast:
     """One submission of the plan. `hours` and `bytes` are None where nothing of this size is known.
 
-    `pieces` are folds × seeds, `done` those that are there; `absent` names what has to be downloaded first.
+    `pieces` are folds × seeds, `done` those that are there; `absent` names what has to be downloaded first, `refused`
+    says why the method will not run as it was asked to.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Forecast:
     hours: float | None
     bytes: int | None
     absent: tuple[str, ...]
+    refused: str = ""
 
 
 def forecast(jobs: Sequence[Job]) -> tuple[Forecast, ...]:
@@ -68,6 +70,7 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
                   "several share counts in each"),
         ("disk", "checkpoints with their optimiser; slices and masks come on top"),
         *((name, card(name).access) for name in absent),
+        *((one.name, f"will not run: {one.refused}") for one in rows if one.refused),
     ]  # fmt: skip
     header = ("method", "done", "trainings", "hours", "GB", "to download")
     return as_text(
@@ -76,7 +79,11 @@ def forecast_text(rows: Sequence[Forecast]) -> str:
 
 
 def _of(home: Path, jobs: Sequence[Job], here: dict[str, bool]) -> Forecast:
-    plan = planned(jobs[0], folds=[job.fold for job in jobs], seeds=[job.seed for job in jobs])
+    try:
+        plan = planned(jobs[0], folds=[job.fold for job in jobs], seeds=[job.seed for job in jobs])
+    except UsageError as fault:
+        return Forecast(name=home.name, pieces=len(jobs), done=0, trainings=0, hours=None, bytes=None, absent=(),
+                        refused=str(fault))  # fmt: skip
     shared = sum(one.part.startswith("pretext") for one in plan)
     hours = [one.hours for one in plan]
     parameters = known(jobs[0].method).parameters

@@ -137,11 +137,13 @@ def ensemble(
     Members must hold the same cases and folds on the same grids; otherwise every fault is told and nothing is written.
     """
     need("ich_bench_baselines", "torch")
+    from ich_bench.datasets import load_dataset
     from ich_bench.runs.evaluation import evaluate
     from ich_bench.tables.render import render
     from ich_bench.tables.summary import summarise
     from ich_bench_baselines.studies.ensemble import ensemble as combine
 
+    load_dataset(dataset, data)  # what cannot be scored is not begun
     with console.progress("masks") as tick:
         made = combine(members, dataset, out, rule=rule,  # type: ignore[arg-type]  # it refuses others in words
                        scheme=scheme, seeds="pool" if pooled else "match", name=name,
