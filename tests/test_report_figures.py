@@ -5,20 +5,27 @@ from __future__ import annotations
 import io
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ich_bench.board.model import Efficiency, Standing
 from ich_bench.errors import UsageError
 from ich_bench.report import heat
 from ich_bench.report.boxes import Group, subtype_boxes
+from ich_bench.report.budgets import Line, label_efficiency
+from ich_bench.report.budgets import _draw as budget_figure
+from ich_bench.report.budgets import _ticks as budget_ticks
 from ich_bench.report.labelled import Label, short
 from ich_bench.report.pictures import Picture, save, save_as, svg
 from ich_bench.report.style import MARKERS, ROLES, colour, drawing, new_figure, supervision_order
 from ich_bench.report.whiskers import Healthy, Place, healthy_heads, rank_intervals
 from ich_bench.submissions.model import SUPERVISION
+from ich_bench.tables.describe import describe
 
 METHODS = [Label(slug="a", name="A", supervision="supervised"), Label(slug="b", name="B", supervision="none")]
 
@@ -190,3 +197,37 @@ def test_a_png_has_300_dots_an_inch_on_white(tmp_path: Path) -> None:
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"x.jpg: a figure is written as .png, .pdf, .svg"):
         save_as(tiny().figure, tmp_path / "x.jpg")
+
+
+def budgets(slug: str, shares: dict[str | None, tuple[float, float, float]]) -> list[Efficiency]:
+    """Return a method's trainings: budget → share in percent, annotated patients, mean Dice."""
+    return [
+        Efficiency(slug=slug, method=slug, budget=budget, share=share, draw=None, patients=patients,
+                   slices=10 * patients, annotated_ml=math.nan,
+                   dice=Standing(stat=describe(np.full(4, dice)), low=dice - 0.1, high=dice + 0.1))
+        for budget, (share, patients, dice) in shares.items()
+    ]  # fmt: skip
+
+
+def test_label_efficiency_joins_the_means_of_a_methods_budgets_over_what_was_annotated() -> None:
+    twenty = {"20-0": (20.0, 8.0, 0.3), "20-1": (20.0, 12.0, 0.5), None: (100.0, 50.0, 0.6)}
+    line = Line(label=METHODS[0], points=tuple(budgets("a", twenty)))
+    figure = budget_figure([line])
+    assert [axis._left_title.get_text() for axis in figure.axes] == [
+        "annotated patients",
+        "annotated slices",
+    ]  # no mL is known
+    patients = figure.axes[0]
+    drawn = lines(patients, "supervised")
+    assert ([10.0, 50.0], [0.4, 0.6]) in [(x, pytest.approx(y)) for x, y in drawn]  # the mean of two draws, then all
+    assert ([8.0, 12.0, 50.0], [0.3, 0.5, 0.6]) in [(x, pytest.approx(y)) for x, y in drawn]
+    assert ([8.0, 8.0], [0.2, 0.4]) in [(x, pytest.approx(y)) for x, y in drawn]
+    assert patients.get_xscale() == "log"
+    assert budget_ticks([8.0, 50.0]) == [5.0, 10.0, 20.0, 50.0, 100.0]
+    assert budget_ticks([1.0, 5000.0]) == [1.0, 10.0, 100.0, 1000.0, 10000.0]
+
+
+def test_label_efficiency_is_no_figure_where_nothing_of_it_is_known() -> None:
+    unknown = replace(budgets("a", {None: (100.0, math.nan, 0.5)})[0], slices=math.nan)
+    board = SimpleNamespace(efficiency=(unknown,), measured=(), dataset="d", scheme="s")
+    assert label_efficiency(board, {}) is None  # type: ignore[arg-type]

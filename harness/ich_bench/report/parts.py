@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ich_bench.board.model import PRIMARY, Board
 from ich_bench.report import drawn, numbers
+from ich_bench.report.budgets import label_efficiency
 from ich_bench.report.datasets import DRAWN, datasets_table
 from ich_bench.report.labelled import full_names
 from ich_bench.report.pictures import Picture
@@ -69,7 +70,9 @@ def _board(board: Board, names: Mapping[str, str], version: str) -> Iterator[Par
     clean = (drawn.healthy(board, names), *numbers.beside(board, names, ("healthy",)))
     yield from part("healthy", "Healthy heads", *clean, without="No healthy head was scored: there is no clean rate.")
     yield from part("cases", "Volume by volume", drawn.case_scores(board, names), without="No volume has a Dice.")
-    further = [table for name in ("detection", "seeds", "efficiency", "odd", "schemes")
+    efficiency = (label_efficiency(board, names), *numbers.beside(board, names, ("efficiency",)))
+    yield from part("label-efficiency", "Label efficiency", *efficiency)
+    further = [table for name in ("detection", "seeds", "odd", "schemes")
                for table in numbers.beside(board, names, (name,))]  # fmt: skip
     yield from part("further", "Detection, training runs, other ways to rank", *further)
     yield from part("reported", "Published numbers", *(numbers.reported_rows(board) if board.reported else ()))
