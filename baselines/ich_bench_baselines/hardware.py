@@ -30,4 +30,5 @@ def hardware(device: str) -> str:
     if torch.device(device).type == "cuda":
         count = int(os.environ.get("WORLD_SIZE", "1"))
         return f"{count} x {torch.cuda.get_device_name(torch.device(device))}"
-    return f"{torch.get_num_threads()} thread(s) of a {platform.machine() or 'unknown'} CPU"
+    count = torch.get_num_threads()
+    return f"{count} thread{'' if count == 1 else 's'} of a {platform.machine() or 'unknown'} CPU"

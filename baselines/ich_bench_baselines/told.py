@@ -132,13 +132,18 @@ def _line(about: About) -> Iterator[tuple[str, str]]:
     yield "  paper", about.paper
     yield "  learns from", f"{about.supervision}; labels: {', '.join(about.labels) or 'none'}"
     if about.choices:
-        yield "  options", "; ".join(f"{name}={' or '.join(values)}" for name, values in about.choices.items())
+        yield "  options", "; ".join(f"{name}={_either(values)}" for name, values in about.choices.items())
     if about.parameters is not None:
         yield "  parameters", f"{about.parameters:,}"
     printed = [one for row in reported(about.id) for one in row.metrics.values()]
     numbers = sum(one.value is not None for one in printed)
     words = ", ".join(dict.fromkeys(one.text for one in printed)) or "nothing"  # such as: diverged
     yield "  reported", f"{_many(numbers, 'number')} of the paper" if numbers else words
+
+
+def _either(values: Sequence[str]) -> str:
+    """Return the values of an option, of many the usual one and the ends of the others."""
+    return " or ".join(values) if len(values) <= 4 else f"{values[0]}, or {values[1]} … {values[-1]}"
 
 
 def _origins(job: Job) -> Any:

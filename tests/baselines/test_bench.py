@@ -124,7 +124,7 @@ def test_a_bench_says_everything_in_80_columns_and_as_json(small_device: None) -
     assert all(0 < share < math.inf for speed in found.speeds for share in found.shares(speed))
     text = bench.text(found)
     assert all(len(line) <= 80 for line in text.splitlines())
-    for words in ("thread(s) of", f"torch {torch.__version__}", "SciPy", "32² pixels", "64²", "estimated", "24 drawn"):
+    for words in ("1 thread of", f"torch {torch.__version__}", "SciPy", "32² pixels", "64²", "estimated", "24 drawn"):
         assert words in text
     values = json.loads(json.dumps(bench.plain_values(found), allow_nan=False))
     training = values["speeds"][0]

@@ -207,7 +207,7 @@ def table(found: Sweep) -> str:
     rows = tuple(
         (f"{one.share} %", _number(one.slices, ",.0f"), _number(one.dice, ".3f"),
          f"{_number(one.low, '.3f')}–{_number(one.high, '.3f')}", _number(one.difference, "+.3f"),
-         _number(one.p, ".3g") if one.share != WHOLE else "–", _verdict(one))
+         _p(one), _verdict(one))
         for one in found.points
     )  # fmt: skip
     header = ("share", "ICH slices", "dice", "95 %", "to all", "p", "as good as all")
@@ -262,6 +262,10 @@ def _known(job: Job) -> dict[str, Any]:
     from ich_bench_baselines.ramananda.held_out import pool_test
 
     return {**facts(folder(job) / "classifier"), **asdict(pool_test(job, method(job.method).settings(job)))}
+
+
+def _p(one: Point) -> str:
+    return "–" if one.share == WHOLE else "< 0.001" if one.p < 0.001 else _number(one.p, ".3g")
 
 
 def _verdict(one: Point) -> str:
