@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,7 @@ def test_killed_or_interrupted_it_leaves_no_process_and_goes_on_to_the_same_weig
     running = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(out), str(heads), str(Path(small_heads.__file__).parent)],
         stderr=subprocess.DEVNULL,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # heard also where the tests ignore it
     )
     wait_for(lambda: list(out.rglob("checkpoint_latest.pth")) or running.poll() is not None)
     assert children(out)

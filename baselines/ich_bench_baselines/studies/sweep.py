@@ -112,9 +112,7 @@ def sweep(
         UsageError: the method has no shares, or not these; no pool is named.
         IchBenchError: matplotlib is missing; as `experiment.run`.
     """
-    known_shares = known(job.method).choices.get(OPTION, ())
-    if not known_shares:
-        raise UsageError(f"{job.method} has no shares of a pool to go through: ramananda-weak has.")
+    known_shares = shares_of(job.method)
     if job.pool is None:
         raise UsageError("a sweep goes through shares of a pool: name one with --pool.")
     style.matplotlib()
@@ -138,6 +136,14 @@ def sweep(
     home = out or job.out / NAME / name / job.dataset
     files = pictures.save(picture(found), home)
     return replace(found, files=(write_text(home / f"{NAME}.csv", as_csv(found)), *files))
+
+
+def shares_of(method_id: str) -> tuple[str, ...]:
+    """Return the shares that a method knows, in percent; UsageError where it has none."""
+    found = known(method_id).choices.get(OPTION, ())
+    if not found:
+        raise UsageError(f"{method_id} has no shares of a pool to go through: ramananda-weak has.")
+    return found
 
 
 def with_share(job: Job, share: int) -> Job:

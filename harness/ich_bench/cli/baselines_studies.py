@@ -84,9 +84,10 @@ def sweep(method_id: MethodId, dataset: DatasetName, pool: PoolName = None,
     Ends with the smallest share that is as good as all of it. What is there is not done again; files go to OUT/sweep.
     """
     need("ich_bench_baselines", "torch", "matplotlib")
+    from ich_bench_baselines.studies.sweep import shares_of, table
     from ich_bench_baselines.studies.sweep import sweep as run_sweep
-    from ich_bench_baselines.studies.sweep import table
 
+    shares_of(method_id)
     seeds, wanted = seed_numbers(seed), whole_numbers(shares, "--shares")
     job = job_of(method_id, dataset, out, fold=None, seed=seeds[0], data=data, scheme=scheme, schedule=schedule,
                  pool=pool, options=option_pairs(option), device=device, precision=precision, compiled=compiled,
