@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 
 import torch
@@ -41,6 +42,12 @@ def world() -> int:
 def leads() -> bool:
     """Return whether this process writes checkpoints and logs."""
     return rank() == 0
+
+
+def tell(listener: Callable[[str], None] | None, what: str) -> None:
+    """Tell somebody something once, however many processes share the work."""
+    if listener is not None and leads():
+        listener(what)
 
 
 def wait() -> None:

@@ -7,7 +7,7 @@ starts them; the paper names no other way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -59,6 +59,39 @@ class Block(nn.Sequential):
         )
 
 
+def way_down(
+    image: Tensor,
+    blocks: Iterable[nn.Module],
+    pool: nn.Module,
+    after: Callable[[Tensor], Tensor] = lambda features: features,
+) -> tuple[Tensor, ...]:
+    """Return the feature map of each level: the first block sees the image, each further one the pooled map before.
+
+    Args:
+        image: (n, channels, h, w); both sides multiples of 2 to the number of poolings.
+        blocks: One a level, the finest first.
+        pool: Halves the sides.
+        after: What follows each block, such as dropout.
+
+    Raises:
+        IchBenchError: a side cannot be halved so often.
+    """
+    found = list(blocks)
+    step = 2 ** (len(found) - 1)
+    height, width = image.shape[-2:]
+    if height % step or width % step:
+        raise IchBenchError(
+            f"The network takes slices whose sides are multiples of {step}, got {height}×{width}. "
+            "Cut or resize the slices."
+        )
+    levels: list[Tensor] = []
+    features = image
+    for number, block in enumerate(found):
+        features = after(block(features if number == 0 else pool(features)))
+        levels.append(features)
+    return tuple(levels)
+
+
 class Encoder(nn.Module):
     """The way down: image (n, 1, h, w) → one feature map a block, the finest first, the bottleneck last."""
 
@@ -72,22 +105,10 @@ class Encoder(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(settings.dropout)
         self.width = settings.widths[-1]
-        self.step = 2 ** (settings.depth - 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps; IchBenchError where a side is no multiple of 16."""
-        height, width = image.shape[-2:]
-        if height % self.step or width % self.step:
-            raise IchBenchError(
-                f"The network takes slices whose sides are multiples of {self.step}, got {height}×{width}. "
-                "Cut or resize the slices."
-            )
-        levels: list[Tensor] = []
-        features = image
-        for number, block in enumerate(self.blocks):
-            features = self.dropout(block(features if number == 0 else self.pool(features)))
-            levels.append(features)
-        return tuple(levels)
+        return way_down(image, self.blocks, self.pool, self.dropout)
 
 
 class Up(nn.Module):

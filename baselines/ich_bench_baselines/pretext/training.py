@@ -127,7 +127,7 @@ def _trained(job: Job, task: Task, settings: Any, plan: Plan) -> Path:
     out, how = folder_of(job, task, settings, plan), fit_of(settings.training)
     device = distributed.begin(job.device)
     if train.is_done(out, how):
-        _tell(job, f"{task.id} is there already: {out}")
+        distributed.tell(job.tell, f"{task.id} is there already: {out}")
         return out / train.LAST
     before = None if task.after is None else _trained(job, task.after, settings.first, plan)
     with alone(out, job.tell):
@@ -135,7 +135,7 @@ def _trained(job: Job, task: Task, settings: Any, plan: Plan) -> Path:
             return out / train.LAST
         cache = build(plan, jobs=job.jobs, progress=job.progress, tell=job.tell)
         stream = stream_of(task, settings.slices, cache)
-        _tell(job, f"{task.id}: {stream.about}")
+        distributed.tell(job.tell, f"{task.id}: {stream.about}")
         return _fitted(job, task, settings, cache, stream, before, out, device)
 
 
@@ -188,8 +188,3 @@ def _begun(network: nn.Module, task: Task, path: Path) -> Start:
     start = Start(weights=checkpoint.read(path).weights, parts=task.parts, path=path)
     transfer(start.weights, network, start.parts)
     return start
-
-
-def _tell(job: Job, what: str) -> None:
-    if job.tell is not None and distributed.leads():
-        job.tell(what)

@@ -271,13 +271,8 @@ def train_weak(job: Job, settings: WeakSettings) -> Path:
     out = folder(job)
     with alone(out, job.tell):  # datasets that are predicted share the model of a pool
         seen = seen_by(job, settings)
-        _tell(job, f"classifier: {seen.stream.about}")
+        distributed.tell(job.tell, f"classifier: {seen.stream.about}")
         classifier = train_classifier(job, settings, seen, out / CLASSIFIER)
         made = pseudo_masks(job, settings, seen, classifier, out)
-        _tell(job, f"pseudo-masks on {int(made.masked.sum())} of {len(made.masked)} slices with ICH")
+        distributed.tell(job.tell, f"pseudo-masks on {int(made.masked.sum())} of {len(made.masked)} slices with ICH")
         return train_light(job, settings, seen, made, out)
-
-
-def _tell(job: Job, what: str) -> None:
-    if job.tell is not None and distributed.leads():
-        job.tell(what)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ich_bench.errors import IchBenchError
 from ich_bench_baselines.blocks.heads import Layers
+from ich_bench_baselines.blocks.unet import way_down
 from ich_bench_baselines.paper import ours, paper
 
 BACKGROUND, FOREGROUND = 0, 1  # the maps of the reconstruction, in this order
@@ -52,22 +52,10 @@ class Encoder(nn.Module):
         )
         self.pool = nn.MaxPool2d(2)
         self.width = settings.widths[-1]
-        self.step = 2 ** (settings.depth - 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps; IchBenchError where a side is no multiple of 8."""
-        height, width = image.shape[-2:]
-        if height % self.step or width % self.step:
-            raise IchBenchError(
-                f"The network takes slices whose sides are multiples of {self.step}, got {height}×{width}. "
-                "Cut or resize the slices."
-            )
-        found: list[Tensor] = []
-        features = image
-        for number, level in enumerate(self.levels):
-            features = level(features if number == 0 else self.pool(features))
-            found.append(features)
-        return tuple(found)
+        return way_down(image, self.levels, self.pool)
 
 
 class Up(nn.Module):
