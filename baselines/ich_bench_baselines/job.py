@@ -199,6 +199,9 @@ def check(job: Job) -> None:
 
 def check_names(job: Job) -> None:
     """Raise UsageError, with the known ones, where a dataset, schedule, variant or precision is none."""
+    if job.train_on == job.dataset:
+        named = printable(job.dataset)
+        raise UsageError(f"--train-on {named} is the dataset itself: leave it away to train on its folds.")
     for name in filter(None, (job.dataset, job.train_on)):
         if name not in DATASETS:
             raise UsageError(f"there is no dataset {printable(name)!r}. {did_you_mean(name, DATASETS)}")

@@ -86,6 +86,7 @@ def test_a_budget_is_the_frozen_one() -> None:
         ({"method": "local-contrastive", "options": (("aligned", "maybe"),)}, "knows no, yes"),
         ({"method": "local-contrastive", "options": (("aligned", "yes"), ("aligned", "no"))}, "given twice"),
         ({"dataset": "phantom-test"}, "only tested on"),
+        ({"train_on": "phantom"}, "is the dataset itself"),
         ({"train_on": "phantom-test"}, "nothing may be trained on it"),
         ({"train_on": "phantom-mini", "budget": "20-1"}, "--budget"),
     ],
