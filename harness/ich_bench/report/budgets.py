@@ -13,6 +13,7 @@ from ich_bench.board.model import Board, Efficiency
 from ich_bench.report.labelled import Label, labels
 from ich_bench.report.pictures import Picture
 from ich_bench.report.style import SMALL_POINT, WIDTH_IN, colour, drawing, new_figure
+from ich_bench.report.whiskers import levels
 
 AXES = (("patients", "annotated patients"), ("slices", "annotated slices"), ("annotated_ml", "annotated mL"))
 _NAMED = 8  # so many methods fit into a legend beside the panels
@@ -80,6 +81,8 @@ def _draw(lines: Sequence[Line]) -> Any:
             handles, named = figure.axes[0].get_legend_handles_labels()
             figure.legend(handles, named, loc="outside lower center", ncols=min(4, len(named)), frameon=False,
                           fontsize=SMALL_POINT, columnspacing=1.4)  # fmt: skip
+        else:
+            levels(figure, [line.label for line in lines])
     return figure
 
 

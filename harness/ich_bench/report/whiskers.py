@@ -39,7 +39,7 @@ class Healthy:
     p95_ml: float
 
 
-def _levels(figure: Any, labels: Sequence[Label]) -> None:
+def levels(figure: Any, labels: Sequence[Label]) -> None:
     """Print which colour and marker is which level of supervision, where there is more than one."""
     from matplotlib.lines import Line2D
 
@@ -84,7 +84,7 @@ def rank_intervals(places: Sequence[Place], *, ceiling: float = math.nan, ranked
             panels[1].set_title("rank, and the ranks not excluded", fontsize=SMALL_POINT + 1)
             panels[1].set_xlim(0.5, ranked + 0.5)
             panels[1].set_xticks(_whole(ranked))
-        _levels(figure, [one.label for one in places if one.kind == "measured"])
+        levels(figure, [one.label for one in places if one.kind == "measured"])
         for axis in panels:
             axis.grid(axis="x", color=colour("rule"), linewidth=0.5)
             axis.set_axisbelow(True)
@@ -133,7 +133,7 @@ def healthy_heads(rows: Sequence[Healthy]) -> Any:
         left.set_title("clean heads, 95 % interval", fontsize=SMALL_POINT + 1)
         if known:
             _false_positives(panels[1], rows)
-        _levels(figure, [one.label for one in rows])
+        levels(figure, [one.label for one in rows])
         for axis in panels:
             axis.grid(axis="x", color=colour("rule"), linewidth=0.5)
             axis.set_axisbelow(True)
