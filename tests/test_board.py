@@ -511,6 +511,15 @@ def test_budgets_make_a_curve_of_dice_against_annotated_patients(tmp_path: Path)
     assert board.rows == ()  # a run on a part of the training data is no row of the board
 
 
+def test_a_method_that_learns_from_slice_labels_has_no_annotated_masks(tmp_path: Path) -> None:
+    runs = {name: write_run(tmp_path / name, "phantom-mini", [0.5] * 12) for name in ("weak", "drawn")}
+    for name, labels in (("weak", '["slice"]'), ("drawn", '["voxel", "slice"]')):
+        (runs[name] / "submission.toml").write_text(f'method = "{name}"\nregime = "cv"\nlabels_needed = {labels}\n')
+    points = {one.slug: one for one in board_of("phantom-mini", list(runs.values())).efficiency}
+    assert (points["weak"].patients, points["weak"].slices, points["weak"].annotated_ml) == (0, 0, 0)
+    assert points["drawn"].patients == 9
+
+
 def test_a_value_that_no_scoring_gives_is_shown_with_the_reason_and_takes_no_rank(tmp_path: Path) -> None:
     dice = np.linspace(0.1, 0.9, 51)
     case = cases_of(SEG)[3]
